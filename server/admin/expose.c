@@ -1,0 +1,412 @@
+/* Families in the order of tables/metrics.h, then what is computed at the scrape. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/expose.h"
+
+#include <string.h>
+
+#include "admin/expose_int.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "integrity/integrity.h"
+
+/* One scrape. */
+struct scrape {
+    const struct expose_source *source;
+    bool openmetrics;
+    struct text *out;
+    uint64_t *sums;                                      /* all threads added up */
+    char backends[METRIC_BACKENDS][EXPOSE_BACKEND_NAME]; /* "" where a slot is free */
+};
+
+static uint64_t
+value_at(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    return scrape->sums[row->first + index * row->width];
+}
+
+/* In OpenMetrics a counter's family goes without "_total". */
+static void
+add_family_name(const struct scrape *scrape, const char *name, bool is_counter)
+{
+    size_t n = strlen(name), suffix = strlen("_total");
+    if (scrape->openmetrics && is_counter && n > suffix && strcmp(name + n - suffix, "_total") == 0)
+        n -= suffix;
+    text_add_bytes(scrape->out, bytes_of(name, n));
+}
+
+static void
+add_header(const struct scrape *scrape, const char *prefix, const char *name, const char *type,
+           const char *help)
+{
+    bool is_counter = strcmp(type, "counter") == 0;
+    text_addf(scrape->out, "# HELP %s", prefix);
+    add_family_name(scrape, name, is_counter);
+    text_addf(scrape->out, " %s\n# TYPE %s", help, prefix);
+    add_family_name(scrape, name, is_counter);
+    text_addf(scrape->out, " %s\n", type);
+}
+
+static const char *
+listener_label(uint32_t index)
+{
+    static const char *const labels[] = {"grpc", "grpc_tls", "http"};
+    return labels[index];
+}
+
+static const char *
+refused_label(uint32_t index)
+{
+    static const char *const labels[] = {"limit", "tls", "auth", "memory", "draining"};
+    return labels[index];
+}
+
+static const char *
+goaway_label(uint32_t index)
+{
+    static const char *const labels[] = {"age", "drain", "error"};
+    return labels[index];
+}
+
+static const char *
+retry_label(uint32_t index)
+{
+    static const char *const labels[] = {"status", "connection", "timeout"};
+    return labels[index];
+}
+
+/* "skywalking.v3.ManagementService/keepAlive"; method 0 stands for all unknown paths. */
+static const char *
+method_label(uint32_t method)
+{
+    const struct method_row *row = method_row(method);
+    return row != NULL ? row->path + 1 : "unknown";
+}
+
+static void
+add_rule_labels(struct text *out, uint32_t index)
+{
+    const struct rule_row *row = rule_row((enum rule)index);
+    text_addf(out, "rule=\"%s\",class=\"%s\"", row->name, rule_class_label(row->rule_class));
+}
+
+static void
+add_backend_label(const struct scrape *scrape, uint32_t slot)
+{
+    text_add(scrape->out, "backend=\"");
+    text_add_label(scrape->out, bytes_str(scrape->backends[slot]));
+    text_add(scrape->out, "\"");
+}
+
+static void
+add_two_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_t index)
+{
+    struct text *out = scrape->out;
+    if (dimension == BY_SIGNAL_REASON) {
+        text_addf(out, "signal=\"%s\",reason=\"%s\"",
+                  signal_label((enum signal)(index / DROP_COUNT)),
+                  drop_reason_label((enum drop_reason)(index % DROP_COUNT)));
+    } else if (dimension == BY_BACKEND_CODE) {
+        add_backend_label(scrape, index / METRIC_CODES);
+        text_addf(out, ",code=\"%s\"", err_status_name((int)(index % METRIC_CODES)));
+    } else if (dimension == BY_BACKEND_REASON) {
+        add_backend_label(scrape, index / 3);
+        text_addf(out, ",reason=\"%s\"", retry_label(index % 3));
+    } else {
+        text_addf(out, "method=\"%s\",code=\"%s\"", method_label(index / METRIC_CODES),
+                  err_status_name((int)(index % METRIC_CODES)));
+    }
+}
+
+/* Without braces; nothing for BY_NONE. */
+static void
+add_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_t index)
+{
+    struct text *out = scrape->out;
+    switch (dimension) {
+    case BY_NONE:
+        break;
+    case BY_SIGNAL:
+        text_addf(out, "signal=\"%s\"", signal_label((enum signal)index));
+        break;
+    case BY_VERDICT:
+        text_addf(out, "verdict=\"%s\"", verdict_label((enum verdict)index));
+        break;
+    case BY_RULE:
+        add_rule_labels(out, index);
+        break;
+    case BY_TIER:
+        text_addf(out, "tier=\"%s\"", index == TIER_MEMORY ? "memory" : "disk");
+        break;
+    case BY_BACKEND:
+        add_backend_label(scrape, index);
+        break;
+    case BY_LISTENER:
+        text_addf(out, "listener=\"%s\"", listener_label(index));
+        break;
+    case BY_REFUSED:
+        text_addf(out, "reason=\"%s\"", refused_label(index));
+        break;
+    case BY_GOAWAY:
+        text_addf(out, "reason=\"%s\"", goaway_label(index));
+        break;
+    case BY_EVICTED:
+        text_addf(out, "reason=\"%s\"", index == EVICTED_FULL ? "full" : "expired");
+        break;
+    case BY_SIGNAL_REASON:
+    case BY_BACKEND_CODE:
+    case BY_BACKEND_REASON:
+    case BY_METHOD_CODE:
+        add_two_labels(scrape, dimension, index);
+        break;
+    }
+}
+
+static bool
+is_backend_shown(const struct scrape *scrape, uint32_t slot)
+{
+    return scrape->backends[slot][0] != '\0';
+}
+
+/* Wide label sets: what is not zero, and one row of each known name. */
+static bool
+is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    bool is_zero = value_at(scrape, row, index) == 0;
+    if (row->dimension == BY_BACKEND)
+        return is_backend_shown(scrape, index);
+    if (row->dimension == BY_BACKEND_REASON)
+        return is_backend_shown(scrape, index / 3);
+    if (row->dimension == BY_BACKEND_CODE)
+        return is_backend_shown(scrape, index / METRIC_CODES) &&
+               (!is_zero || index % METRIC_CODES == 0);
+    if (row->dimension == BY_METHOD_CODE) {
+        uint32_t method = index / METRIC_CODES, code = index % METRIC_CODES;
+        uint32_t usual = method == 0 ? 12 : 0; /* UNIMPLEMENTED, OK */
+        bool is_known = method == 0 || method_row(method) != NULL;
+        return !is_zero || (is_known && code == usual);
+    }
+    return true;
+}
+
+static void
+add_sample(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    text_addf(scrape->out, "spangate_%s", row->name);
+    if (row->dimension != BY_NONE) {
+        text_add(scrape->out, "{");
+        add_labels(scrape, row->dimension, index);
+        text_add(scrape->out, "}");
+    }
+    text_addf(scrape->out, " %lld\n", (long long)value_at(scrape, row, index));
+}
+
+/* Seconds, exactly, without trailing zeros. */
+static void
+add_seconds(struct text *out, uint64_t us, bool with_point)
+{
+    uint64_t fraction = us % 1000000u;
+    text_addf(out, "%llu", (unsigned long long)(us / 1000000u));
+    if (fraction == 0) {
+        text_add(out, with_point ? ".0" : "");
+        return;
+    }
+    int n_digits = 6;
+    for (; fraction % 10 == 0; fraction /= 10)
+        n_digits--;
+    text_addf(out, ".%0*llu", n_digits, (unsigned long long)fraction);
+}
+
+static void
+add_histogram_name(const struct scrape *scrape, const struct metric_row *row, uint32_t index,
+                   const char *suffix)
+{
+    text_addf(scrape->out, "spangate_%s%s", row->name, suffix);
+    if (row->dimension != BY_NONE) {
+        text_add(scrape->out, "{");
+        add_labels(scrape, row->dimension, index);
+        text_add(scrape->out, "}");
+    }
+    text_add(scrape->out, " ");
+}
+
+static void
+add_bucket(const struct scrape *scrape, const struct metric_row *row, uint32_t index,
+           uint64_t bound_us, uint64_t count)
+{
+    text_addf(scrape->out, "spangate_%s_bucket{", row->name);
+    add_labels(scrape, row->dimension, index);
+    text_add(scrape->out, row->dimension != BY_NONE ? ",le=\"" : "le=\"");
+    if (bound_us == UINT64_MAX)
+        text_add(scrape->out, "+Inf");
+    else
+        add_seconds(scrape->out, bound_us, scrape->openmetrics);
+    text_addf(scrape->out, "\"} %llu\n", (unsigned long long)count);
+}
+
+static void
+add_histogram(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    const uint64_t *slots = &scrape->sums[row->first + index * row->width];
+    const uint64_t *bounds_us = metric_bucket_bounds_us();
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < METRIC_BUCKETS; i++) {
+        count += slots[i];
+        add_bucket(scrape, row, index, bounds_us[i], count);
+    }
+    add_histogram_name(scrape, row, index, "_sum");
+    add_seconds(scrape->out, slots[METRIC_BUCKETS], false);
+    text_add(scrape->out, "\n");
+    add_histogram_name(scrape, row, index, "_count");
+    text_addf(scrape->out, "%llu\n", (unsigned long long)count);
+}
+
+static void
+add_family(const struct scrape *scrape, const struct metric_row *row)
+{
+    static const char *const types[] = {
+        [METRIC_COUNTER] = "counter",
+        [METRIC_GAUGE] = "gauge",
+        [METRIC_HISTOGRAM_KIND] = "histogram",
+    };
+    add_header(scrape, "spangate_", row->name, types[row->kind], row->help);
+    for (uint32_t i = 0; i < row->n; i++) {
+        if (row->kind == METRIC_HISTOGRAM_KIND) {
+            if (row->dimension != BY_BACKEND || is_backend_shown(scrape, i))
+                add_histogram(scrape, row, i);
+        } else if (is_shown(scrape, row, i)) {
+            add_sample(scrape, row, i);
+        }
+    }
+}
+
+static void
+add_single(const struct scrape *scrape, const char *name, const char *help, int64_t value)
+{
+    add_header(scrape, "spangate_", name, "gauge", help);
+    text_addf(scrape->out, "spangate_%s %lld\n", name, (long long)value);
+}
+
+static uint64_t
+total_of(const struct scrape *scrape, enum metric metric)
+{
+    const struct metric_row *row = metric_row(metric);
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < row->n; i++)
+        total += value_at(scrape, row, i);
+    return total;
+}
+
+static void
+add_ledger(const struct scrape *scrape)
+{
+    uint64_t ended = total_of(scrape, METRIC_ITEMS_FORWARDED) +
+                     total_of(scrape, METRIC_ITEMS_DROPPED) +
+                     total_of(scrape, METRIC_ITEMS_QUARANTINED);
+    uint64_t held = total_of(scrape, METRIC_ITEMS_QUEUED) + total_of(scrape, METRIC_ITEMS_INFLIGHT);
+    add_single(scrape, "ledger_imbalance_items",
+               "Accepted items that ended nowhere and are not held. Was anything lost in silence?",
+               (int64_t)(total_of(scrape, METRIC_ITEMS_ACCEPTED) - ended - held));
+    add_header(scrape, "spangate_", "buffer_items", "gauge",
+               "Items held, queued or in flight. Is the buffer filling?");
+    for (uint32_t i = 0; i < SIGNAL_COUNT; i++)
+        text_addf(scrape->out, "spangate_buffer_items{signal=\"%s\"} %llu\n",
+                  signal_label((enum signal)i),
+                  (unsigned long long)(value_at(scrape, metric_row(METRIC_ITEMS_QUEUED), i) +
+                                       value_at(scrape, metric_row(METRIC_ITEMS_INFLIGHT), i)));
+}
+
+static void
+add_readiness(const struct scrape *scrape)
+{
+    bool is_ready = scrape->source->is_ready(scrape->source->ctx);
+    add_single(scrape, "ready", "1 while agents may be sent here. Does this replica serve?",
+               is_ready);
+    add_header(scrape, "spangate_", "not_ready_reason", "gauge",
+               "1 for what keeps it from being ready. Why does this replica not serve?");
+    static const char *const reasons[] = {"draining", "spool", "buffer"};
+    for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        text_addf(scrape->out, "spangate_not_ready_reason{reason=\"%s\"} %d\n", reasons[i],
+                  i == 0 && !is_ready);
+}
+
+static void
+add_build_info(const struct scrape *scrape)
+{
+    const struct expose_source *source = scrape->source;
+    add_header(scrape, "spangate_", "build_info", "gauge",
+               "Always 1; what was built. Which version runs?");
+    text_addf(scrape->out,
+              "spangate_build_info{version=\"%s\",revision=\"%s\",openssl=\"\",nghttp2=\"%s\"} 1\n",
+              source->version, source->revision != NULL ? source->revision : "",
+              source->nghttp2 != NULL ? source->nghttp2 : "");
+}
+
+static void
+add_log_counts(const struct scrape *scrape)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    add_header(scrape, "spangate_", "log_messages_total", "counter",
+               "Log lines written, by level. Is something shouting?");
+    for (unsigned i = LOG_ERROR; i <= LOG_DEBUG; i++)
+        text_addf(scrape->out, "spangate_log_messages_total{level=\"%s\"} %llu\n", levels[i],
+                  (unsigned long long)log_count((enum log_level)i));
+}
+
+static void
+add_process(const struct scrape *scrape)
+{
+    struct expose_process process;
+    expose_process_read(&process);
+    add_header(scrape, "", "process_cpu_seconds_total", "counter",
+               "User and system time used. How much work does it do?");
+    text_add(scrape->out, "process_cpu_seconds_total ");
+    add_seconds(scrape->out, process.cpu_us, false);
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } gauges[] = {
+        {"process_resident_memory_bytes", "Resident memory. How much does it hold?",
+         process.resident_bytes},
+        {"process_open_fds", "Open descriptors. Is the limit near?", process.n_open_fds},
+        {"process_max_fds", "Descriptors it may open. Where is the limit?", process.max_fds},
+        {"process_start_time_seconds", "When it started (Unix). Since when does it run?",
+         process.start_s},
+    };
+    text_add(scrape->out, "\n");
+    for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+        add_header(scrape, "", gauges[i].name, "gauge", gauges[i].help);
+        text_addf(scrape->out, "%s %llu\n", gauges[i].name, (unsigned long long)gauges[i].value);
+    }
+}
+
+static void
+collect(struct scrape *scrape)
+{
+    scrape->sums = mem_new_n(uint64_t, metric_n_slots());
+    for (uint32_t i = 0; i < scrape->source->n_metrics; i++)
+        metrics_collect(scrape->source->metrics[i], scrape->sums);
+    for (uint32_t i = 0; i < METRIC_BACKENDS; i++)
+        if (!scrape->source->backend_name(scrape->source->ctx, i, scrape->backends[i]))
+            scrape->backends[i][0] = '\0';
+}
+
+void
+expose_text(const struct expose_source *source, bool openmetrics, struct text *out)
+{
+    struct scrape *scrape = mem_new(struct scrape);
+    scrape->source = source;
+    scrape->openmetrics = openmetrics;
+    scrape->out = out;
+    collect(scrape);
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        add_family(scrape, metric_row((enum metric)i));
+    add_ledger(scrape);
+    add_readiness(scrape);
+    add_build_info(scrape);
+    add_log_counts(scrape);
+    add_process(scrape);
+    if (openmetrics)
+        text_add(out, "# EOF\n");
+    mem_free(scrape->sums);
+    mem_free(scrape);
+}

@@ -1,0 +1,30 @@
+/* All metrics as text: Prometheus 0.0.4, or OpenMetrics 1.0. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every family is present from the first scrape. A closed label set small enough to read is shown
+ * whole; of the wide ones (backend x code, method x code) only what is not zero, and the known
+ * rows at 0 until then. */
+#ifndef ADMIN_EXPOSE_H
+#define ADMIN_EXPOSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/metric.h"
+#include "base/text.h"
+
+enum { EXPOSE_BACKEND_NAME = 300 };
+
+struct expose_source {
+    struct metrics *const *metrics; /* of all threads */
+    uint32_t n_metrics;
+    const char *version, *revision, *nghttp2; /* for build_info; literals */
+    void *ctx;
+    bool (*is_ready)(void *ctx);
+    /* The backend in a balancer slot; false: the slot is not in use. */
+    bool (*backend_name)(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME]);
+};
+
+/* The control thread. */
+void expose_text(const struct expose_source *, bool openmetrics, struct text *out);
+
+#endif

@@ -1,0 +1,105 @@
+/* The verb health: asks a running service whether it lives or is ready; the exec probe. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "command/command.h"
+#include "net/http1.h"
+
+enum { TIMEOUT_MS = 2000, ADDRESS_MAX = 300 };
+
+/* Where one connects to reach a listener: loopback in place of "any address" and of the name. */
+static bool
+to_reachable(const char *address, char *out, size_t size)
+{
+    static const char *const from[] = {"0.0.0.0:", "[::]:", "localhost:", ":"};
+    static const char *const to[] = {"127.0.0.1:", "[::1]:", "127.0.0.1:", "127.0.0.1:"};
+    if (strncmp(address, "http://", 7) == 0)
+        address += 7;
+    size_t n = strcspn(address, "/");
+    const char *host = "";
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+        size_t n_from = strlen(from[i]);
+        if (strncmp(address, from[i], n_from) != 0 || n < n_from)
+            continue;
+        host = to[i];
+        address += n_from;
+        n -= n_from;
+        break;
+    }
+    int written = snprintf(out, size, "%s%.*s", host, (int)n, address);
+    return written > 0 && written < (int)size;
+}
+
+/* telemetry.address of the same configuration; a missing backend is no matter here. */
+static int
+address_of_conf(const struct command_input *in, char *out)
+{
+    static const char *const sets[] = {"upstream.kind=discard"};
+    const struct conf *conf = NULL;
+    int result = command_load_conf(in, sets, 1, &conf);
+    if (result != COMMAND_OK)
+        return result;
+    if (conf->telemetry.address[0] == '\0')
+        result = command_usage(in, "telemetry.address is off: there is nobody to ask");
+    else if (!to_reachable(conf->telemetry.address, out, ADDRESS_MAX))
+        result = COMMAND_BUG;
+    conf_unref(&conf);
+    return result;
+}
+
+static int
+find_address(const struct command_input *in, char *out)
+{
+    if (in->address == NULL)
+        return address_of_conf(in, out);
+    if (strncmp(in->address, "unix:", 5) == 0)
+        return command_usage(in, "--addr unix: is not built yet; give the telemetry address as "
+                                 "host:port");
+    if (!to_reachable(in->address, out, ADDRESS_MAX))
+        return command_usage(in, "--addr is too long");
+    return COMMAND_OK;
+}
+
+static int
+run(const struct command_input *in)
+{
+    char address[ADDRESS_MAX] = "";
+    const char *path = command_has(in, "ready") ? "/readyz" : "/livez";
+    struct text body = TEXT_EMPTY;
+    int status = 0, result = find_address(in, address);
+    if (result != COMMAND_OK)
+        return result;
+    enum err err = http1_get(address, path, TIMEOUT_MS, &status, &body);
+    if (err != ERR_OK) {
+        command_tell(in, "%s does not answer: %s", address, err_words(err));
+        text_fini(&body);
+        return COMMAND_UNAVAILABLE;
+    }
+    if (body.n == 0)
+        text_addf(&body, "%d", status);
+    if (body.p[body.n - 1] != '\n')
+        text_add(&body, "\n");
+    if (in->quiet)
+        text_clear(&body);
+    result = command_write(&body);
+    return status == 200 ? result : COMMAND_FOUND;
+}
+
+static const struct command_flag flags[] = {{"ready", FLAG_ALONE}, {NULL, FLAG_ALONE}};
+
+const struct command_verb command_health_verb = {
+    .name = "health",
+    .run = run,
+    .line = "whether a running service lives, or is ready",
+    .arguments = "",
+    .flags = flags,
+    .help = "Asks the telemetry port. Exit 0: yes; 1: no; 69: it does not answer within 2 s.\n"
+            "\n"
+            "  --ready         ready to take agents' data, not only alive\n"
+            "  --addr ADDRESS  host:port of the telemetry port; without it telemetry.address of\n"
+            "                  -c FILE, the environment or the default\n"
+            "\n"
+            "Examples:\n"
+            "  spangate health\n"
+            "  spangate health --ready --addr 127.0.0.1:1234\n",
+};

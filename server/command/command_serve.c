@@ -1,0 +1,200 @@
+/* The verb serve: the service. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "command/command.h"
+#include "command/standin.h"
+#include "daemon/daemon.h"
+
+#ifndef SPANGATE_REVISION
+#define SPANGATE_REVISION "unknown"
+#endif
+
+enum { KEEP_SEGMENTS = 1000, MAX_SETS = 3 };
+
+/* What one run holds; set up and torn down in this order. */
+struct serve {
+    const struct command_input *in;
+    const struct conf *conf;
+    struct standin *standin; /* NULL without --sink */
+    struct daemon *daemon;
+};
+
+static void
+add_upstream(const struct serve *serve, struct text *out)
+{
+    const struct conf *conf = serve->conf;
+    if (serve->standin != NULL) {
+        const char *dir = command_value(serve->in, "sink");
+        text_addf(out, "built-in sink %s", standin_address(serve->standin));
+        if (dir != NULL)
+            text_addf(out, ", storing into %s", dir);
+        return;
+    }
+    if (conf->upstream.kind == CONF_KIND_DISCARD) {
+        text_add(out, "discard: everything is taken and nothing is sent");
+        return;
+    }
+    text_add(out, "oap");
+    for (uint32_t i = 0; i < conf->upstream.addresses.n; i++)
+        text_addf(out, "%s %s", i > 0 ? "," : "", conf->upstream.addresses.items[i]);
+}
+
+static void
+add_buffer(const struct serve *serve, struct text *out)
+{
+    const char *note = conf_buffer_note(serve->conf);
+    text_add(out, "memory ");
+    text_add_size(out, serve->conf->buffer.memory.max_bytes);
+    text_add(out, " of ");
+    text_add_size(out, serve->conf->limits.memory_bytes);
+    if (note != NULL)
+        text_addf(out, " (%s)", note);
+}
+
+static const char *
+or_off(const char *address)
+{
+    return address[0] != '\0' ? address : "off";
+}
+
+/* Six lines for whoever started it. */
+static void
+print_start(const struct serve *serve)
+{
+    struct text out = TEXT_EMPTY;
+    const char *telemetry = daemon_telemetry_address(serve->daemon);
+    text_add(&out, "spangate " SPANGATE_VERSION " (" SPANGATE_REVISION ")\nconfig     ");
+    conf_add_origin(serve->conf, &out);
+    text_addf(&out, "\nlistening  grpc %s\nupstream   ",
+              or_off(daemon_grpc_address(serve->daemon)));
+    add_upstream(serve, &out);
+    text_add(&out, "\nbuffer     ");
+    add_buffer(serve, &out);
+    if (telemetry[0] != '\0')
+        text_addf(&out, "\ntelemetry  http://%s/metrics\n", telemetry);
+    else
+        text_add(&out, "\ntelemetry  off\n");
+    fputs(out.p, stderr);
+    text_fini(&out);
+}
+
+static int
+load_conf(struct serve *serve)
+{
+    const char *sets[MAX_SETS];
+    uint32_t n = 0;
+    if (command_has(serve->in, "sink"))
+        sets[n++] = "upstream.kind=sink";
+    if (serve->in->quiet)
+        sets[n++] = "log.level=warn";
+    else if (serve->in->verbose > 0)
+        sets[n++] = "log.level=debug";
+    return command_load_conf(serve->in, sets, n, &serve->conf);
+}
+
+static int
+start_sink(struct serve *serve)
+{
+    if (serve->conf->upstream.kind != CONF_KIND_SINK)
+        return COMMAND_OK;
+    struct standin_settings settings = {
+        .listen = "127.0.0.1:0",
+        .store_dir = command_value(serve->in, "sink"),
+        .keep = KEEP_SEGMENTS,
+    };
+    struct text why = TEXT_EMPTY;
+    int result = COMMAND_OK;
+    if (standin_start(&settings, &why, &serve->standin) != ERR_OK) {
+        command_tell(serve->in, "the built-in sink does not start: %s", why.p);
+        result = COMMAND_SYSTEM;
+    }
+    text_fini(&why);
+    return result;
+}
+
+static int
+start_daemon(struct serve *serve)
+{
+    struct daemon_settings settings = {
+        .conf = serve->conf,
+        .upstream = serve->standin != NULL ? standin_address(serve->standin) : NULL,
+        .revision = SPANGATE_REVISION,
+        .own_signals = true,
+    };
+    struct text why = TEXT_EMPTY;
+    int result = COMMAND_OK;
+    enum err err = daemon_start(&settings, &why, &serve->daemon);
+    if (err != ERR_OK) {
+        command_tell(serve->in, "%s; %s", why.p != NULL ? why.p : err_words(err), err_advice(err));
+        result = COMMAND_SYSTEM;
+    }
+    text_fini(&why);
+    return result;
+}
+
+/* The last line: where everything went. */
+static int
+print_ledger(const uint64_t *sums)
+{
+    struct daemon_ledger ledger;
+    struct text out = TEXT_EMPTY;
+    daemon_ledger(sums, &ledger);
+    text_add(&out, "ledger     ");
+    daemon_ledger_line(&ledger, &out);
+    text_add(&out, "\n");
+    fputs(out.p, stderr);
+    text_fini(&out);
+    return ledger.imbalance == 0 ? COMMAND_OK : COMMAND_BUG;
+}
+
+static int
+run(const struct command_input *in)
+{
+    struct serve serve = {.in = in};
+    int result = load_conf(&serve);
+    if (result == COMMAND_OK)
+        result = start_sink(&serve);
+    if (result == COMMAND_OK)
+        result = start_daemon(&serve);
+    if (result == COMMAND_OK) {
+        print_start(&serve);
+        daemon_run(serve.daemon);
+        uint64_t *sums = mem_new_n(uint64_t, metric_n_slots());
+        daemon_free(&serve.daemon, sums);
+        result = print_ledger(sums);
+        mem_free(sums);
+    }
+    if (serve.standin != NULL)
+        standin_stop(&serve.standin);
+    if (serve.conf != NULL)
+        conf_unref(&serve.conf);
+    return result;
+}
+
+static const struct command_flag flags[] = {
+    {"sink", FLAG_OPTIONAL_VALUE},
+    {NULL, FLAG_ALONE},
+};
+
+const struct command_verb command_serve_verb = {
+    .name = "serve",
+    .run = run,
+    .line = "the service: takes agents' data, judges it, forwards it",
+    .arguments = "",
+    .flags = flags,
+    .help = "Takes SkyWalking agents' data on gRPC, judges every segment, and forwards to OAP.\n"
+            "\n"
+            "  --sink[=DIR]   forward to a built-in stand-in for OAP; with DIR it stores what\n"
+            "                 arrives, one DIR/Service.method.bin for each method\n"
+            "\n"
+            "SIGTERM drains: agents are told to go elsewhere, what is held is forwarded within\n"
+            "shutdown.drain, the ledger is printed, exit 0. A second signal ends at once.\n"
+            "SIGHUP changes nothing yet.\n"
+            "\n"
+            "Examples:\n"
+            "  spangate serve --sink\n"
+            "  spangate serve -c spangate.yaml\n",
+};

@@ -1,0 +1,526 @@
+/* The control thread: set-up, signals, accepting, drain, tear-down. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/worker.h"
+#include "h2/h2_session.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+
+enum {
+    DAEMON_MAGIC = 0x4441454d,
+    ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
+    SECOND_US = 1000 * 1000,     /* over which bytes count as recent */
+    MEMORY_POLL_US = 100 * 1000, /* accepting is paused for lack of memory: look again */
+    MEMORY_FULL_PERCENT = 95,    /* BUDGET_FULL: nothing is accepted */
+    SIGNALS = 3,
+};
+
+enum daemon_state {
+    DAEMON_SERVES,
+    DAEMON_DELAYS, /* not ready, still serving (shutdown.delay) */
+    DAEMON_DRAINS,
+    DAEMON_STOPS,
+};
+
+/* What the control thread knows of a worker. */
+struct worker_slot {
+    struct worker *worker;
+    uint64_t bytes_before; /* at the last look */
+    uint64_t recent_bytes; /* of the second before */
+};
+
+/* Owner: who called daemon_start. The control thread only, unless said otherwise. */
+struct daemon {
+    uint32_t magic;
+    const struct conf *conf;
+    enum daemon_state state;
+    uint32_t n_signals;
+    struct budget_pool budget;
+    struct metrics **metrics; /* the workers', then the control thread's; read by any thread */
+    uint32_t n_metrics, n_workers, n_drained;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct forward_shared *shared;
+    struct worker_slot *workers;
+    struct listener *listener;
+    struct admin *admin;
+    struct loop_turn *metrics_turn;
+    struct loop_timer second, delay, memory;
+    struct loop_signal *signals[SIGNALS];
+    char grpc_address[NET_ADDRESS_TEXT], telemetry_address[NET_ADDRESS_TEXT];
+};
+
+/* Mail to the control thread. */
+struct control_letter {
+    struct loop_letter letter;
+    struct daemon *daemon;
+};
+
+static struct metrics *
+own_metrics(struct daemon *daemon)
+{
+    return daemon->metrics[daemon->n_workers];
+}
+
+static void
+send_letter(struct daemon *daemon, void (*on_mail)(struct loop_letter *))
+{
+    struct control_letter *letter = mem_new(struct control_letter);
+    letter->letter.on_mail = on_mail;
+    letter->daemon = daemon;
+    loop_mail_send(daemon->loop, &letter->letter);
+}
+
+static struct daemon *
+read_letter(struct loop_letter *base)
+{
+    struct daemon *daemon = ((struct control_letter *)base)->daemon;
+    CHECK_OBJ(daemon, DAEMON_MAGIC);
+    mem_free(base);
+    return daemon;
+}
+
+/* Accepting. */
+
+/* The one with the fewest connections; among equals, with the fewest bytes of late. */
+static struct worker_slot *
+pick_worker(struct daemon *daemon, uint32_t *n_connections)
+{
+    struct worker_slot *best = NULL;
+    uint32_t fewest = 0;
+    *n_connections = 0;
+    for (uint32_t i = 0; i < daemon->n_workers; i++) {
+        struct worker_slot *slot = &daemon->workers[i];
+        uint32_t n = worker_n_connections(slot->worker);
+        *n_connections += n;
+        if (best == NULL || n < fewest ||
+            (n == fewest && slot->recent_bytes < best->recent_bytes)) {
+            best = slot;
+            fewest = n;
+        }
+    }
+    return best;
+}
+
+static bool
+is_memory_full(const struct daemon *daemon)
+{
+    uint64_t borrowed = atomic_load_explicit(&daemon->budget.borrowed_bytes, memory_order_relaxed);
+    return borrowed >= daemon->budget.limit_bytes / 100 * MEMORY_FULL_PERCENT;
+}
+
+static void
+on_memory_poll(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->listener == NULL)
+        return;
+    if (is_memory_full(daemon)) {
+        loop_timer_in(&daemon->memory, MEMORY_POLL_US);
+        return;
+    }
+    log_info("daemon", "accepting again", "reason=memory");
+    listener_resume(daemon->listener);
+}
+
+static void
+on_accept(void *ctx, int descriptor, const struct net_address *peer)
+{
+    struct daemon *daemon = ctx;
+    CHECK_OBJ(daemon, DAEMON_MAGIC);
+    (void)peer;
+    uint32_t n;
+    struct worker_slot *slot = pick_worker(daemon, &n);
+    check(slot != NULL); /* limits.workers is at least 1 */
+    if (n >= daemon->conf->limits.max_connections) {
+        log_warn("daemon", "connection refused: limits.max_connections is reached", "limit=%u",
+                 daemon->conf->limits.max_connections);
+        metric_add(own_metrics(daemon), METRIC_CONNECTIONS_REFUSED, REFUSED_LIMIT, 1);
+        close(descriptor);
+        return;
+    }
+    worker_accept(slot->worker, descriptor);
+    if (is_memory_full(daemon)) {
+        log_warn("daemon", "accepting paused: limits.memory is used up", "limit=%llu",
+                 (unsigned long long)daemon->budget.limit_bytes);
+        listener_pause(daemon->listener);
+        loop_timer_in(&daemon->memory, MEMORY_POLL_US);
+    }
+}
+
+static void
+on_exhausted(void *ctx)
+{
+    (void)ctx;
+    log_error("daemon", "out of file descriptors: accepting pauses", "code=%d", ERR_DESCRIPTORS);
+}
+
+static void
+on_second(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    for (uint32_t i = 0; i < daemon->n_workers; i++) {
+        struct worker_slot *slot = &daemon->workers[i];
+        uint64_t bytes = worker_received_bytes(slot->worker);
+        slot->recent_bytes = bytes - slot->bytes_before;
+        slot->bytes_before = bytes;
+    }
+    loop_timer_in(&daemon->second, SECOND_US);
+}
+
+/* Draining. */
+
+static void
+on_worker_drained_mail(struct loop_letter *base)
+{
+    struct daemon *daemon = read_letter(base);
+    if (++daemon->n_drained < daemon->n_workers || daemon->state == DAEMON_STOPS)
+        return;
+    daemon->state = DAEMON_STOPS;
+    loop_stop(daemon->loop);
+}
+
+/* A worker's thread. */
+static void
+on_worker_drained(void *ctx, struct worker *worker)
+{
+    (void)worker;
+    send_letter(ctx, on_worker_drained_mail);
+}
+
+static void
+start_drain(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    daemon->state = DAEMON_DRAINS;
+    log_info("daemon", "draining", "limit_ms=%llu",
+             (unsigned long long)daemon->conf->shutdown.drain_ms);
+    listener_close(&daemon->listener);
+    for (uint32_t i = 0; i < daemon->n_workers; i++)
+        worker_drain(daemon->workers[i].worker);
+}
+
+static void
+end_service(struct daemon *daemon)
+{
+    if (daemon->state != DAEMON_SERVES)
+        return;
+    daemon->state = DAEMON_DELAYS;
+    for (uint32_t i = 0; i < daemon->n_workers; i++)
+        worker_set_ready(daemon->workers[i].worker, false);
+    if (daemon->conf->shutdown.delay_ms == 0)
+        start_drain(daemon);
+    else
+        loop_timer_in(&daemon->delay, daemon->conf->shutdown.delay_ms * 1000);
+}
+
+static void
+on_stop_mail(struct loop_letter *base)
+{
+    end_service(read_letter(base));
+}
+
+void
+daemon_stop(struct daemon *daemon)
+{
+    send_letter(daemon, on_stop_mail);
+}
+
+/* The first asks for a drain, the second ends at once, the third does not even tidy up. */
+static void
+on_end_signal(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    CHECK_OBJ(daemon, DAEMON_MAGIC);
+    daemon->n_signals++;
+    if (daemon->n_signals == 1) {
+        end_service(daemon);
+        return;
+    }
+    if (daemon->n_signals > 2)
+        _exit(EXIT_FAILURE);
+    log_warn("daemon", "second signal: ending at once", "%s", "");
+    daemon->state = DAEMON_STOPS;
+    loop_stop(daemon->loop);
+}
+
+static void
+on_hangup(void *ctx)
+{
+    (void)ctx;
+    log_info("daemon", "SIGHUP: reload is not built yet, settings stay as they are", "%s", "");
+}
+
+/* For the telemetry port. */
+
+static bool
+is_ready(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    return daemon->state == DAEMON_SERVES;
+}
+
+static bool
+is_alive(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    uint64_t now_us = clock_mono_us();
+    for (uint32_t i = 0; i < daemon->n_workers; i++) {
+        uint64_t beat_us = worker_heartbeat_us(daemon->workers[i].worker);
+        if (now_us > beat_us && now_us - beat_us > ALIVE_US)
+            return false;
+    }
+    return true;
+}
+
+static bool
+backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
+{
+    const struct daemon *daemon = ctx;
+    return forward_shared_name(daemon->shared, slot, out, EXPOSE_BACKEND_NAME);
+}
+
+static void
+on_metrics_turn(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    metrics_publish(own_metrics(daemon));
+}
+
+/* Set-up, in this order. */
+
+static void
+set_up_log(const struct conf *conf)
+{
+    static const enum log_level levels[] = {
+        [CONF_LOG_LEVEL_ERROR] = LOG_ERROR,
+        [CONF_LOG_LEVEL_WARN] = LOG_WARN,
+        [CONF_LOG_LEVEL_INFO] = LOG_INFO,
+        [CONF_LOG_LEVEL_DEBUG] = LOG_DEBUG,
+    };
+    static const enum log_format formats[] = {
+        [CONF_LOG_FORMAT_READABLE] = LOG_READABLE,
+        [CONF_LOG_FORMAT_LOGFMT] = LOG_LOGFMT,
+        [CONF_LOG_FORMAT_JSON] = LOG_JSON,
+    };
+    log_set_thread("control");
+    log_set_level(levels[conf->log.level]);
+    if (conf->log.format == CONF_LOG_FORMAT_AUTO)
+        log_set_format(isatty(STDERR_FILENO) ? LOG_READABLE : LOG_LOGFMT);
+    else
+        log_set_format(formats[conf->log.format]);
+}
+
+/* One descriptor per agent: the soft limit is only a default for programs that use select. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("daemon", "the limit of open files stays as it is", "error=%s",
+                 err_name(err_from_errno(errno)));
+}
+
+static void
+set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
+{
+    daemon->conf = conf_ref(settings->conf);
+    daemon->n_workers = settings->conf->limits.workers;
+    daemon->n_metrics = daemon->n_workers + 1;
+    budget_pool_init(&daemon->budget, settings->conf->limits.memory_bytes);
+    daemon->metrics = mem_new_n(struct metrics *, daemon->n_metrics);
+    for (uint32_t i = 0; i < daemon->n_metrics; i++)
+        daemon->metrics[i] = metrics_new();
+    daemon->loop = loop_new();
+    daemon->metrics_turn = loop_turn_add(daemon->loop, TURN_METRICS, on_metrics_turn, daemon);
+    loop_timer_init(&daemon->second, daemon->loop, on_second, daemon);
+    loop_timer_init(&daemon->delay, daemon->loop, start_drain, daemon);
+    loop_timer_init(&daemon->memory, daemon->loop, on_memory_poll, daemon);
+    metric_set(own_metrics(daemon), METRIC_MEMORY_LIMIT, 0, settings->conf->limits.memory_bytes);
+    metrics_publish(own_metrics(daemon));
+    daemon->resolver = resolver_new();
+    daemon->shared = forward_shared_new(settings->conf, settings->upstream);
+}
+
+static void
+set_up_workers(struct daemon *daemon)
+{
+    daemon->workers = mem_new_n(struct worker_slot, daemon->n_workers);
+    for (uint32_t i = 0; i < daemon->n_workers; i++) {
+        struct worker_settings settings = {
+            .index = i,
+            .n_workers = daemon->n_workers,
+            .conf = daemon->conf,
+            .budget = &daemon->budget,
+            .metrics = daemon->metrics[i],
+            .shared = daemon->shared,
+            .resolver = daemon->resolver,
+            .ctx = daemon,
+            .on_drained = on_worker_drained,
+        };
+        daemon->workers[i].worker = worker_start(&settings);
+    }
+    loop_timer_in(&daemon->second, SECOND_US);
+}
+
+static enum err
+set_up_listener(struct daemon *daemon, struct text *why)
+{
+    const char *address = daemon->conf->listen.grpc.address;
+    if (address[0] == '\0')
+        return ERR_OK;
+    struct listener_callbacks callbacks = {
+        .ctx = daemon, .on_accept = on_accept, .on_exhausted = on_exhausted};
+    enum err err = listener_open(daemon->loop, address, &callbacks, why, &daemon->listener);
+    if (err != ERR_OK)
+        return err;
+    struct net_address bound;
+    listener_address(daemon->listener, &bound);
+    net_address_text(&bound, daemon->grpc_address);
+    log_info("daemon", "listening", "kind=grpc address=%s", daemon->grpc_address);
+    return ERR_OK;
+}
+
+static enum err
+set_up_admin(struct daemon *daemon, const struct daemon_settings *settings, struct text *why)
+{
+    const char *address = daemon->conf->telemetry.address;
+    if (address[0] == '\0')
+        return ERR_OK;
+    struct admin_settings admin = {
+        .address = address,
+        .source = {.metrics = daemon->metrics,
+                   .n_metrics = daemon->n_metrics,
+                   .version = SPANGATE_VERSION,
+                   .revision = settings->revision,
+                   .nghttp2 = h2_session_version(),
+                   .ctx = daemon,
+                   .is_ready = is_ready,
+                   .backend_name = backend_name},
+        .ctx = daemon,
+        .is_alive = is_alive,
+    };
+    enum err err = admin_open(daemon->loop, &admin, why, &daemon->admin);
+    if (err != ERR_OK)
+        return err;
+    struct net_address bound;
+    admin_address(daemon->admin, &bound);
+    net_address_text(&bound, daemon->telemetry_address);
+    log_info("daemon", "listening", "kind=telemetry address=%s", daemon->telemetry_address);
+    return ERR_OK;
+}
+
+static void
+set_up_signals(struct daemon *daemon)
+{
+    daemon->signals[0] = loop_signal_new(daemon->loop, SIGTERM, on_end_signal, daemon);
+    daemon->signals[1] = loop_signal_new(daemon->loop, SIGINT, on_end_signal, daemon);
+    daemon->signals[2] = loop_signal_new(daemon->loop, SIGHUP, on_hangup, daemon);
+}
+
+enum err
+daemon_start(const struct daemon_settings *settings, struct text *why, struct daemon **out)
+{
+    struct daemon *daemon = mem_new(struct daemon);
+    daemon->magic = DAEMON_MAGIC;
+    *out = NULL;
+    clock_refresh();
+    hash_init();
+    signal(SIGPIPE, SIG_IGN); /* a reader of our standard error may go */
+    set_up_log(settings->conf);
+    raise_descriptor_limit();
+    set_up_process(daemon, settings);
+    /* Ports first: one that is taken is told before anything else runs. */
+    enum err err = set_up_listener(daemon, why);
+    if (err == ERR_OK)
+        err = set_up_admin(daemon, settings, why);
+    if (err != ERR_OK) {
+        daemon_free(&daemon, NULL);
+        return err;
+    }
+    set_up_workers(daemon);
+    if (settings->own_signals)
+        set_up_signals(daemon);
+    *out = daemon;
+    return ERR_OK;
+}
+
+void
+daemon_run(struct daemon *daemon)
+{
+    CHECK_OBJ(daemon, DAEMON_MAGIC);
+    loop_run(daemon->loop);
+}
+
+/* In reverse; also after half a set-up. */
+void
+daemon_free(struct daemon **daemon_out, uint64_t *final)
+{
+    struct daemon *daemon = *daemon_out;
+    if (daemon == NULL)
+        return;
+    for (uint32_t i = 0; i < SIGNALS; i++)
+        loop_signal_free(&daemon->signals[i]);
+    listener_close(&daemon->listener);
+    for (uint32_t i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
+        worker_stop(&daemon->workers[i].worker);
+    mem_free(daemon->workers);
+    admin_close(&daemon->admin);
+    forward_shared_free(&daemon->shared);
+    resolver_free(&daemon->resolver);
+    loop_run_once(daemon->loop, 0); /* letters of the workers, deferred frees */
+    loop_timer_cancel(&daemon->second);
+    loop_timer_cancel(&daemon->delay);
+    loop_timer_cancel(&daemon->memory);
+    loop_turn_remove(&daemon->metrics_turn);
+    metrics_publish(own_metrics(daemon));
+    if (final != NULL)
+        daemon_collect(daemon, final);
+    loop_free(&daemon->loop);
+    for (uint32_t i = 0; i < daemon->n_metrics; i++)
+        metrics_free(&daemon->metrics[i]);
+    mem_free(daemon->metrics);
+    conf_unref(&daemon->conf);
+    daemon->magic = 0;
+    mem_free(daemon);
+    *daemon_out = NULL;
+}
+
+const char *
+daemon_grpc_address(const struct daemon *daemon)
+{
+    return daemon->grpc_address;
+}
+
+const char *
+daemon_telemetry_address(const struct daemon *daemon)
+{
+    return daemon->telemetry_address;
+}
+
+void
+daemon_collect(struct daemon *daemon, uint64_t *sums)
+{
+    for (uint32_t i = 0; i < metric_n_slots(); i++)
+        sums[i] = 0;
+    for (uint32_t i = 0; i < daemon->n_metrics; i++)
+        metrics_collect(daemon->metrics[i], sums);
+}

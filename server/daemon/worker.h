@@ -1,0 +1,51 @@
+/* One worker: a thread with a loop and everything on it, from the agents' sockets to the backend's.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owner: daemon. Everything inside is made, used and torn down on the worker's own thread; others
+ * reach it by mail and read a few atomic figures. */
+#ifndef DAEMON_WORKER_H
+#define DAEMON_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/budget.h"
+#include "base/metric.h"
+#include "conf/conf.h"
+#include "forward/forward.h"
+#include "net/resolver.h"
+
+struct worker;
+
+struct worker_settings {
+    uint32_t index, n_workers;
+    const struct conf *conf;    /* outlives the worker */
+    struct budget_pool *budget; /* the process's */
+    struct metrics *metrics;    /* the worker's slots; outlive it */
+    struct forward_shared *shared;
+    struct resolver *resolver;
+    void *ctx;
+    /* On the worker's thread, once after worker_drain. */
+    void (*on_drained)(void *ctx, struct worker *);
+};
+
+/* Starts the thread and waits until it is set up. */
+struct worker *worker_start(const struct worker_settings *);
+/* Closes what is open, counts what is held as dropped (shutdown), joins and frees. */
+void worker_stop(struct worker **);
+
+/* Any thread. Takes the descriptor over. */
+void worker_accept(struct worker *, int descriptor);
+/* Not ready: health watchers are told. */
+void worker_set_ready(struct worker *, bool ready);
+/* Two-step GOAWAY, and what is queued goes out; on_drained follows, at the latest after
+ * shutdown.drain and shutdown.flush. */
+void worker_drain(struct worker *);
+/* Connections handed over and not ended. */
+uint32_t worker_n_connections(const struct worker *);
+/* Bytes of messages received since the start. */
+uint64_t worker_received_bytes(const struct worker *);
+/* When its loop turned last (clock_mono_us). */
+uint64_t worker_heartbeat_us(const struct worker *);
+
+#endif

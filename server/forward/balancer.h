@@ -1,0 +1,46 @@
+/* Which backends there are, and which of them gets the next call. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owner: forward. Names are resolved again every upstream.dns_interval and when a connection cannot
+ * be made; when resolving fails the old set stays. One connection per address, at most
+ * FORWARD_MAX_BACKENDS. A backend whose address is gone gets nothing new and is freed when its last
+ * call ended. Power of two choices on outstanding bytes. */
+#ifndef FORWARD_BALANCER_H
+#define FORWARD_BALANCER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/metric.h"
+#include "forward/backend.h"
+#include "forward/forward.h"
+
+struct balancer;
+
+struct balancer_settings {
+    struct loop *loop;
+    struct resolver *resolver;
+    const struct forward_shared *shared;
+    struct metrics *metrics;
+    void *ctx;
+    void (*on_change)(void *ctx); /* late: a backend came, went, connected or broke */
+};
+struct balancer *balancer_new(const struct balancer_settings *);
+/* No call is in flight. */
+void balancer_free(struct balancer **);
+
+/* Some backend takes a call now. */
+bool balancer_has_room(const struct balancer *);
+uint32_t balancer_n_up(const struct balancer *);
+/* A backend that takes a batch of this method now, if possible not the one with the id avoid and
+ * not an ejected one; NULL when there is none. */
+struct backend *balancer_pick(struct balancer *, enum method, uint64_t avoid);
+/* Another connected backend than the one with this id takes the method. */
+bool balancer_has_other(const struct balancer *, enum method, uint64_t id);
+/* balancer_pick gave NULL although there is room: when to ask again for this method. */
+uint64_t balancer_ask_again_us(const struct balancer *, enum method);
+/* After a failure: five in a row eject a backend for 30 s x n, at most half of them at a time. */
+void balancer_judge(struct balancer *, struct backend *);
+/* Frees drained backends; never from a channel's callback. */
+void balancer_sweep(struct balancer *);
+
+#endif

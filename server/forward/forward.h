@@ -1,0 +1,73 @@
+/* The face of forward/: drains the store into short complete calls to the backends. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* forward        one per worker: takes batches when they are due, decides what an answer means
+ * upstream       how a batch becomes the bytes of one call
+ * balancer       which backends there are, and which one gets the next call
+ * backend        one connection: how much it may carry, what it does not know
+ * retry          what an answer means, and how long to wait
+ * isolate        finds the record that a backend alone refuses
+ * backend_names  the backends' slots in the metrics, the same for all workers
+ *
+ * A batch is committed on grpc-status 0 only; whatever else happens, it stays lent from the store
+ * and goes out again, elsewhere where there is an elsewhere. All on the worker's thread. */
+#ifndef FORWARD_FORWARD_H
+#define FORWARD_FORWARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/metric.h"
+#include "conf/conf.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "store/store.h"
+
+enum { FORWARD_MAX_BACKENDS = 16 }; /* addresses of one worker, as METRIC_BACKENDS */
+
+struct forward_settings {
+    bool is_discard;              /* acknowledges everything at once: for benchmarks */
+    bool is_in_sync;              /* segments by collectInSync, else by collect */
+    const char *const *addresses; /* "host:port" or "dns:///host:port"; copied */
+    uint32_t n_addresses;
+    const char *auth_token; /* copied; "" or NULL: none */
+    uint64_t connect_timeout_us, ack_timeout_us;
+    uint64_t retry_initial_us, retry_max_us;
+    double retry_multiplier;
+    uint32_t retry_jitter_percent;
+    uint32_t max_inflight; /* batches per backend, all workers together */
+    uint32_t n_workers;
+    uint64_t dns_interval_us;
+    uint64_t reconnect_initial_us, reconnect_max_us; /* 0: as grpc_channel says */
+};
+/* The defaults of product.md 3; no address. */
+void forward_settings_default(struct forward_settings *);
+
+/* What the workers' forwards have in common: settings and backends' names. Owner: daemon; outlives
+ * them. */
+struct forward_shared;
+/* upstream: "host:port" in place of upstream.addresses (the built-in sink); NULL: none. */
+struct forward_shared *forward_shared_new(const struct conf *, const char *upstream);
+struct forward_shared *forward_shared_of(const struct forward_settings *);
+void forward_shared_free(struct forward_shared **);
+/* The label of a slot of the backend metrics; false when nothing stands there (any more: 10 minutes
+ * after the backend went). Any thread. */
+bool forward_shared_name(struct forward_shared *, uint32_t slot, char *out, size_t size);
+
+struct forward;
+/* Runs by itself at the end of every turn (TURN_FORWARD). resolver may be NULL when all addresses
+ * are numeric. */
+struct forward *forward_new(struct loop *, struct store *, struct forward_shared *,
+                            struct resolver *, struct metrics *);
+/* Cancels what is under way and gives every batch back to the store. Before store_free. */
+void forward_free(struct forward **);
+/* The store's on_due. */
+void forward_on_due(struct forward *);
+/* From now on nothing waits for batch.max_delay, and what waits for a retry is tried at once. */
+void forward_flush(struct forward *);
+/* No batch is lent. */
+bool forward_is_idle(const struct forward *);
+/* Connected backends. */
+uint32_t forward_n_up(const struct forward *);
+
+#endif

@@ -1,0 +1,86 @@
+/* What the workers' forwards have in common. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/check.h"
+#include "base/mem.h"
+#include "forward/forward_int.h"
+
+void
+forward_settings_default(struct forward_settings *settings)
+{
+    *settings = (struct forward_settings){
+        .is_in_sync = true,
+        .auth_token = "",
+        .connect_timeout_us = 3000000,
+        .ack_timeout_us = 20000000,
+        .retry_initial_us = 200000,
+        .retry_max_us = 30000000,
+        .retry_multiplier = 2,
+        .retry_jitter_percent = 20,
+        .max_inflight = 32,
+        .n_workers = 1,
+        .dns_interval_us = 30000000,
+    };
+}
+
+struct forward_shared *
+forward_shared_of(const struct forward_settings *settings)
+{
+    struct forward_shared *shared = mem_new(struct forward_shared);
+    shared->settings = *settings;
+    shared->addresses = mem_new_n(char *, settings->n_addresses);
+    for (uint32_t i = 0; i < settings->n_addresses; i++)
+        shared->addresses[i] = mem_string(settings->addresses[i]);
+    shared->auth_token = mem_string(settings->auth_token != NULL ? settings->auth_token : "");
+    shared->settings.addresses = (const char *const *)shared->addresses;
+    shared->settings.auth_token = shared->auth_token;
+    if (shared->settings.n_workers == 0)
+        shared->settings.n_workers = 1;
+    shared->names = backend_names_new();
+    return shared;
+}
+
+struct forward_shared *
+forward_shared_new(const struct conf *conf, const char *upstream)
+{
+    struct forward_settings settings = {
+        .is_discard = conf->upstream.kind == CONF_KIND_DISCARD,
+        .is_in_sync = conf->upstream.segments == CONF_SEGMENTS_COLLECT_IN_SYNC,
+        .addresses = conf->upstream.addresses.items,
+        .n_addresses = conf->upstream.addresses.n,
+        .auth_token = conf->upstream.auth_token,
+        .connect_timeout_us = conf->upstream.timeout.connect_ms * 1000,
+        .ack_timeout_us = conf->upstream.timeout.ack_ms * 1000,
+        .retry_initial_us = conf->upstream.retry.initial_ms * 1000,
+        .retry_max_us = conf->upstream.retry.max_ms * 1000,
+        .retry_multiplier = conf->upstream.retry.multiplier,
+        .retry_jitter_percent = conf->upstream.retry.jitter_percent,
+        .max_inflight = conf->upstream.max_inflight,
+        .n_workers = conf->limits.workers,
+        .dns_interval_us = conf->upstream.dns_interval_ms * 1000,
+    };
+    if (upstream != NULL) {
+        settings.addresses = &upstream;
+        settings.n_addresses = 1;
+    }
+    return forward_shared_of(&settings);
+}
+
+void
+forward_shared_free(struct forward_shared **shared)
+{
+    if (*shared == NULL)
+        return;
+    for (uint32_t i = 0; i < (*shared)->settings.n_addresses; i++)
+        mem_free((*shared)->addresses[i]);
+    mem_free((*shared)->addresses);
+    mem_free((*shared)->auth_token);
+    backend_names_free(&(*shared)->names);
+    mem_free(*shared);
+    *shared = NULL;
+}
+
+bool
+forward_shared_name(struct forward_shared *shared, uint32_t slot, char *out, size_t size)
+{
+    return backend_names_find(shared->names, slot, out, size);
+}

@@ -1,0 +1,262 @@
+/* A channel: one connection to a backend, kept up. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "grpc/grpc_channel.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "grpc/grpc_channel_int.h"
+
+enum { WINDOW_BYTES = 1 << 20, HEADER_LIST_BYTES = 16 * 1024 };
+enum { JITTER_PERCENT = 20 };
+
+static void
+set_state(struct grpc_channel *channel, enum grpc_channel_state state)
+{
+    static const uint8_t allowed[] = {
+        [CHANNEL_CONNECTING] = 1 << CHANNEL_READY | 1 << CHANNEL_BACKOFF,
+        [CHANNEL_READY] = 1 << CHANNEL_DRAINING | 1 << CHANNEL_BACKOFF | 1 << CHANNEL_CONNECTING,
+        [CHANNEL_BACKOFF] = 1 << CHANNEL_CONNECTING,
+        [CHANNEL_DRAINING] = 1 << CHANNEL_CONNECTING | 1 << CHANNEL_BACKOFF,
+    };
+    check(allowed[channel->state] & 1 << state);
+    channel->state = state;
+    log_debug("grpc", "channel", "authority=%s state=%d", channel->authority, (int)state);
+    if (channel->settings.on_state != NULL)
+        channel->settings.on_state(channel->settings.ctx, state);
+}
+
+void
+grpc_channel_due(struct grpc_channel *channel, uint64_t due_us)
+{
+    struct loop_timer *timer = &channel->timer;
+    if (timer->due_us != 0 && timer->due_us <= due_us)
+        return;
+    uint64_t now = clock_mono_us();
+    loop_timer_in(timer, due_us > now ? due_us - now : 0);
+}
+
+/* Connecting. */
+
+static void
+lose_connection(struct grpc_channel *channel)
+{
+    h2_link_free(&channel->link);
+    channel->ready_by_us = 0;
+    /* Calls started by on_done find no room, so the list only shrinks. */
+    struct grpc_request *request;
+    while ((request = TAILQ_FIRST(&channel->requests)) != NULL)
+        grpc_request_fail(request, ERR_CLOSED, GRPC_UNAVAILABLE);
+}
+
+/* The wait before the next attempt, spread so that many channels do not come at once. */
+static uint64_t
+next_backoff(struct grpc_channel *channel)
+{
+    uint64_t max_us = channel->settings.backoff_max_us, wait_us = channel->backoff_us;
+    struct {
+        const void *channel;
+        uint64_t now_us, n_attempts;
+    } salt = {channel, clock_mono_us(), ++channel->n_attempts};
+    uint64_t dice = hash_bytes(bytes_of(&salt, sizeof(salt))) % (2 * JITTER_PERCENT + 1);
+    channel->backoff_us = wait_us * 8 / 5 < max_us ? wait_us * 8 / 5 : max_us;
+    return wait_us * (100 - JITTER_PERCENT + dice) / 100;
+}
+
+static void connect_now(struct grpc_channel *channel);
+
+static void
+on_closed(void *ctx, enum err err)
+{
+    struct grpc_channel *channel = ctx;
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    uint64_t now = clock_mono_us();
+    /* A backend that ends its connections after a few calls is no reason to wait. */
+    bool was_good =
+        channel->has_served ||
+        (channel->ready_us != 0 && now - channel->ready_us >= channel->settings.backoff_initial_us);
+    log_debug("grpc", "channel lost", "authority=%s error=%s", channel->authority, err_name(err));
+    channel->ready_us = 0;
+    lose_connection(channel);
+    if (channel->is_dead)
+        return;
+    if (was_good) {
+        channel->backoff_us = channel->settings.backoff_initial_us;
+        connect_now(channel);
+        set_state(channel, CHANNEL_CONNECTING);
+        return;
+    }
+    channel->retry_us = now + next_backoff(channel);
+    grpc_channel_due(channel, channel->retry_us);
+    set_state(channel, CHANNEL_BACKOFF);
+}
+
+static const struct h2_link_events link_events = {.on_closed = on_closed};
+
+static void
+connect_now(struct grpc_channel *channel)
+{
+    struct h2_session_settings settings = {
+        .role = H2_CLIENT,
+        .stream_window_bytes = WINDOW_BYTES,
+        .connection_window_bytes = WINDOW_BYTES,
+        .header_list_bytes = HEADER_LIST_BYTES,
+        .events = &grpc_request_events,
+        .ctx = channel,
+    };
+    channel->ready_us = 0;
+    channel->retry_us = 0;
+    channel->is_worn = false;
+    channel->has_served = false;
+    channel->ready_by_us = clock_mono_us() + channel->settings.connect_timeout_us;
+    channel->link =
+        h2_link_connect(channel->loop, &channel->settings.address,
+                        channel->settings.connect_timeout_us, &settings, &link_events, channel);
+    grpc_channel_due(channel, channel->ready_by_us);
+}
+
+void
+grpc_channel_on_ready(struct grpc_channel *channel)
+{
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    channel->ready_by_us = 0;
+    channel->ready_us = clock_mono_us();
+    if (channel->state == CHANNEL_CONNECTING)
+        set_state(channel, CHANNEL_READY);
+}
+
+void
+grpc_channel_on_goaway(struct grpc_channel *channel)
+{
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    if (channel->state == CHANNEL_READY)
+        set_state(channel, CHANNEL_DRAINING);
+}
+
+static void
+expire_calls(struct grpc_channel *channel, uint64_t now)
+{
+    struct grpc_request *request = TAILQ_FIRST(&channel->requests);
+    uint64_t next_us = UINT64_MAX;
+    /* on_done may cancel others, so after each the search begins anew. */
+    while (request != NULL && !channel->is_dead) {
+        if (request->deadline_us != 0 && request->deadline_us <= now) {
+            grpc_request_expire(request);
+            request = TAILQ_FIRST(&channel->requests);
+            next_us = UINT64_MAX;
+            continue;
+        }
+        if (request->deadline_us != 0 && request->deadline_us < next_us)
+            next_us = request->deadline_us;
+        request = TAILQ_NEXT(request, link);
+    }
+    if (next_us != UINT64_MAX && !channel->is_dead)
+        grpc_channel_due(channel, next_us);
+}
+
+/* Stream ids are used up after a billion calls: it ends and begins anew. */
+static void
+retire(struct grpc_channel *channel, uint64_t now)
+{
+    if (channel->state == CHANNEL_READY)
+        set_state(channel, CHANNEL_DRAINING);
+    if (channel->is_dead)
+        return;
+    if (channel->n_calls == 0)
+        h2_link_close_when_flushed(channel->link);
+    else
+        grpc_channel_due(channel, now + UINT64_C(1000000));
+}
+
+static void
+on_time(void *ctx)
+{
+    struct grpc_channel *channel = ctx;
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    uint64_t now = clock_mono_us();
+    if (channel->retry_us != 0 && now >= channel->retry_us) {
+        connect_now(channel);
+        set_state(channel, CHANNEL_CONNECTING);
+    } else if (channel->retry_us != 0) {
+        grpc_channel_due(channel, channel->retry_us);
+    }
+    if (channel->ready_by_us != 0 && now >= channel->ready_by_us)
+        on_closed(channel, ERR_TIMEOUT);
+    else if (channel->ready_by_us != 0)
+        grpc_channel_due(channel, channel->ready_by_us);
+    if (!channel->is_dead)
+        expire_calls(channel, now);
+    if (!channel->is_dead && channel->is_worn && channel->link != NULL)
+        retire(channel, now);
+}
+
+/* The face. */
+
+struct grpc_channel *
+grpc_channel_new(struct loop *loop, const struct grpc_channel_settings *settings)
+{
+    struct grpc_channel *channel = mem_new(struct grpc_channel);
+    channel->magic = CHANNEL_MAGIC;
+    channel->loop = loop;
+    channel->settings = *settings;
+    channel->authority = mem_string(settings->authority);
+    channel->auth_token = mem_string(settings->auth_token != NULL ? settings->auth_token : "");
+    if (channel->settings.backoff_initial_us == 0)
+        channel->settings.backoff_initial_us = UINT64_C(1000000);
+    if (channel->settings.backoff_max_us == 0)
+        channel->settings.backoff_max_us = UINT64_C(30000000);
+    channel->backoff_us = channel->settings.backoff_initial_us;
+    channel->state = CHANNEL_CONNECTING;
+    TAILQ_INIT(&channel->requests);
+    TAILQ_INIT(&channel->spares);
+    loop_timer_init(&channel->timer, loop, on_time, channel);
+    connect_now(channel);
+    return channel;
+}
+
+static void
+destroy(void *object)
+{
+    struct grpc_channel *channel = object;
+    grpc_request_free_spares(channel);
+    mem_free(channel->authority);
+    mem_free(channel->auth_token);
+    channel->magic = 0;
+    mem_free(channel);
+}
+
+void
+grpc_channel_free(struct grpc_channel **where)
+{
+    struct grpc_channel *channel = *where;
+    if (channel == NULL)
+        return;
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    *where = NULL;
+    channel->is_dead = true;
+    lose_connection(channel);
+    loop_timer_cancel(&channel->timer);
+    loop_free_later(channel->loop, destroy, channel);
+}
+
+enum grpc_channel_state
+grpc_channel_state(const struct grpc_channel *channel)
+{
+    return channel->state;
+}
+
+bool
+grpc_channel_has_room(const struct grpc_channel *channel)
+{
+    return channel->state == CHANNEL_READY && !channel->is_dead && channel->link != NULL &&
+           !channel->is_worn &&
+           channel->n_calls < h2_session_peer_max_streams(h2_link_session(channel->link));
+}
+
+uint32_t
+grpc_channel_n_calls(const struct grpc_channel *channel)
+{
+    return channel->n_calls;
+}

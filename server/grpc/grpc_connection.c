@@ -1,0 +1,475 @@
+/* One agent's connection: events of its session, its timers, its part of a drain. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "grpc/grpc_server_int.h"
+#include "h2/h2_guard.h"
+
+enum { HEADER_LIST_BYTES = 16 * 1024 };
+static const uint64_t ping_keepalive = UINT64_C(0x6b656570616c6976);
+static const uint64_t ping_drain = UINT64_C(0x64726169646f7765);
+#define RECHECK_US UINT64_C(1000000)
+
+static void
+count_goaway(struct grpc_connection *connection, uint32_t why)
+{
+    if (connection->goaway_counted)
+        return;
+    connection->goaway_counted = true;
+    metric_add(connection->endpoint->metrics, METRIC_GOAWAYS, why, 1);
+}
+
+/* Events of the session. */
+
+static void *
+on_open(void *ctx, int32_t stream_id)
+{
+    struct grpc_connection *connection = ctx;
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    return grpc_call_new(connection, stream_id);
+}
+
+static void
+on_header(void *ctx, void *stream, struct bytes name, struct bytes value)
+{
+    (void)ctx;
+    grpc_head_take(stream, name, value);
+}
+
+static void
+on_headers(void *ctx, void *stream, bool is_last)
+{
+    (void)ctx;
+    struct grpc_call *call = stream;
+    CHECK_OBJ(call, CALL_MAGIC);
+    if (call->has_begun)
+        return;
+    call->half_closed = is_last; /* so that refusals do not wait for the client */
+    grpc_call_begin(call);
+}
+
+static void
+on_data(void *ctx, void *stream, struct bytes in)
+{
+    (void)ctx;
+    struct grpc_call *call = stream;
+    CHECK_OBJ(call, CALL_MAGIC);
+    grpc_intake_data(call, in);
+}
+
+static void
+on_end(void *ctx, void *stream)
+{
+    (void)ctx;
+    grpc_intake_half_close(stream);
+}
+
+static void
+on_close(void *ctx, void *stream, uint32_t code, bool by_peer)
+{
+    struct grpc_connection *connection = ctx;
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    struct grpc_call *call = stream;
+    CHECK_OBJ(call, CALL_MAGIC);
+    (void)code;
+    if (by_peer && call->n_messages == 0 && !call->is_finished)
+        h2_session_add_glitches(h2_link_session(connection->link), GUARD_WEIGHT_RESET);
+    grpc_call_lose(call);
+}
+
+static size_t
+on_take(void *ctx, void *stream, size_t room, enum h2_take *how)
+{
+    (void)ctx;
+    return grpc_call_take(stream, room, how);
+}
+
+static void
+on_give(void *ctx, void *stream, size_t n, struct h2_gather *gather)
+{
+    (void)ctx;
+    grpc_call_give(stream, n, gather);
+}
+
+static void
+on_ready(void *ctx)
+{
+    struct grpc_connection *connection = ctx;
+    connection->is_ready = true;
+}
+
+static void
+on_goaway(void *ctx, int32_t last_id, uint32_t code)
+{
+    (void)ctx; /* a client that leaves closes when its calls are done */
+    (void)last_id;
+    (void)code;
+}
+
+static void
+on_told_to_go(void *ctx)
+{
+    count_goaway(ctx, GOAWAY_ERROR);
+}
+
+static void
+second_goaway(struct grpc_connection *connection)
+{
+    if (connection->drain != DRAIN_NOTICE)
+        return;
+    connection->drain = DRAIN_SERVING;
+    h2_session_goaway(h2_link_session(connection->link), H2_NO_ERROR);
+}
+
+static void
+on_ping_ack(void *ctx, uint64_t payload)
+{
+    if (payload == ping_drain)
+        second_goaway(ctx);
+}
+
+static const struct h2_events session_events = {
+    .on_open = on_open,
+    .on_header = on_header,
+    .on_headers = on_headers,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_close = on_close,
+    .on_take = on_take,
+    .on_give = on_give,
+    .on_ready = on_ready,
+    .on_ping_ack = on_ping_ack,
+    .on_goaway = on_goaway,
+    .on_told_to_go = on_told_to_go,
+};
+
+/* Events of the link. */
+
+static void
+on_fed(void *ctx)
+{
+    struct grpc_connection *connection = ctx;
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    connection->ping_sent_us = 0; /* alive, whatever it says */
+    if (!h2_session_is_in_headers(h2_link_session(connection->link))) {
+        connection->in_headers_since_us = 0;
+    } else if (connection->in_headers_since_us == 0) {
+        connection->in_headers_since_us = clock_mono_us();
+        grpc_connection_due(connection, connection->in_headers_since_us + HEADER_BLOCK_US);
+    }
+    enum budget_level level = budget_level(connection->endpoint->budget);
+    if (level >= BUDGET_FULL || (level == BUDGET_STALL && connection->n_waiting > 0))
+        grpc_connection_starve(connection, true);
+}
+
+static void
+on_blocked(void *ctx)
+{
+    struct grpc_connection *connection = ctx;
+    grpc_connection_due(connection, clock_mono_us() + STALLED_US);
+}
+
+static void
+on_closed(void *ctx, enum err err)
+{
+    struct grpc_connection *connection = ctx;
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    if (err != ERR_CLOSED)
+        log_debug("grpc", "connection ended", "peer=%s error=%s", connection->peer, err_name(err));
+    grpc_connection_close(connection);
+}
+
+static const struct h2_link_events link_events = {
+    .on_fed = on_fed,
+    .on_blocked = on_blocked,
+    .on_closed = on_closed,
+};
+
+/* Timers: one per connection, that looks at everything which may fall due. */
+
+static void
+give_up(struct grpc_connection *connection, const char *why)
+{
+    log_debug("grpc", "connection given up", "peer=%s why=%s", connection->peer, why);
+    grpc_connection_close(connection);
+}
+
+static void
+earlier(uint64_t *next_us, uint64_t due_us)
+{
+    if (due_us < *next_us)
+        *next_us = due_us;
+}
+
+/* True when due; else notes when it will be. */
+static bool
+is_due(uint64_t now, uint64_t since_us, uint64_t after_us, uint64_t *next_us)
+{
+    if (now >= since_us + after_us)
+        return true;
+    earlier(next_us, since_us + after_us);
+    return false;
+}
+
+/* False when it is dead. */
+static bool
+check_keepalive(struct grpc_connection *connection, uint64_t now, uint64_t *next_us)
+{
+    const struct grpc_endpoint_settings *settings = &connection->endpoint->settings;
+    uint64_t last_us = h2_link_last_read_us(connection->link);
+    if (settings->keepalive_idle_us == 0)
+        return true;
+    if (h2_link_is_paused(connection->link)) {
+        /* We do not listen: its silence says nothing. */
+        connection->ping_sent_us = 0;
+        earlier(next_us, now + settings->keepalive_idle_us);
+        return true;
+    }
+    if (connection->ping_sent_us != 0)
+        return !is_due(now, connection->ping_sent_us, settings->keepalive_timeout_us, next_us);
+    if (is_due(now, last_us, settings->keepalive_idle_us, next_us)) {
+        connection->ping_sent_us = now;
+        h2_session_ping(h2_link_session(connection->link), ping_keepalive);
+        earlier(next_us, now + settings->keepalive_timeout_us);
+    }
+    return true;
+}
+
+/* What is wrong with it, or NULL. */
+static const char *
+check_link(struct grpc_connection *connection, uint64_t now, uint64_t *next_us)
+{
+    if (!connection->is_ready && is_due(now, connection->accepted_us, SETUP_US, next_us))
+        return "no preface and SETTINGS";
+    if (connection->in_headers_since_us != 0 &&
+        is_due(now, connection->in_headers_since_us, HEADER_BLOCK_US, next_us))
+        return "slow header block";
+    uint64_t blocked_since_us = h2_link_blocked_since_us(connection->link);
+    if (blocked_since_us != 0 && is_due(now, blocked_since_us, STALLED_US, next_us))
+        return "stalled write";
+    if (!check_keepalive(connection, now, next_us))
+        return "no answer to PING";
+    return NULL;
+}
+
+/* We read its connection; or nobody is read because memory is full, and it holds some of that: half
+ * messages alone could fill the budget, and none of them could ever go on. */
+static bool
+is_clock_running(const struct grpc_call *call)
+{
+    if (!h2_link_is_paused(call->connection->link))
+        return true;
+    return budget_level(call->endpoint->budget) >= BUDGET_FULL &&
+           grpc_frame_n_bytes(&call->frame) >= HOLDER_LEAST_BYTES;
+}
+
+static bool
+may_send(const struct grpc_call *call)
+{
+    return call->unsettled_bytes == 0 && call->gate != GATE_WAITING && !call->is_waiting &&
+           is_clock_running(call);
+}
+
+static void
+check_message(struct grpc_call *call, uint64_t now, uint64_t *next_us)
+{
+    if (call->partial_since_us == 0)
+        return;
+    if (!may_send(call)) {
+        call->partial_since_us = now;
+        call->gate_check_us = now + GATE_CHECK_US;
+        call->gate_seen_bytes = grpc_frame_n_bytes(&call->frame);
+        earlier(next_us, now + GATE_CHECK_US);
+        return;
+    }
+    if (call->gate != GATE_INSIDE) {
+        if (is_due(now, call->partial_since_us, PARTIAL_US, next_us))
+            grpc_call_finish(call, GRPC_DEADLINE_EXCEEDED, "a message did not go on for 60 s");
+        return;
+    }
+    if (!is_due(now, call->gate_check_us, 0, next_us))
+        return;
+    uint64_t seen = grpc_frame_n_bytes(&call->frame);
+    if (seen < call->gate_seen_bytes + GATE_LEAST_BYTES) {
+        grpc_call_finish(call, GRPC_DEADLINE_EXCEEDED, "a message came slower than 64 KiB/s");
+        return;
+    }
+    call->gate_seen_bytes = seen;
+    call->gate_check_us = now + GATE_CHECK_US;
+    earlier(next_us, call->gate_check_us);
+}
+
+static void
+check_call(struct grpc_call *call, uint64_t now, uint64_t *next_us)
+{
+    if (!call->is_finished && call->deadline_us != 0 && !call->reset_sent &&
+        is_due(now, call->deadline_us, 0, next_us))
+        grpc_call_expire(call);
+    if (call->is_finished && !call->half_closed && !call->reset_sent &&
+        is_due(now, call->last_data_us, SILENCE_US, next_us)) {
+        if (call->trailers_sent && h2_link_blocked_since_us(call->connection->link) == 0)
+            grpc_call_hang_up(call);
+        else
+            earlier(next_us, now + RECHECK_US); /* the answer is still on its way out */
+    }
+    if (!call->is_over)
+        check_message(call, now, next_us);
+}
+
+static void
+on_time(void *ctx)
+{
+    struct grpc_connection *connection = ctx;
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    uint64_t now = clock_mono_us(), next_us = UINT64_MAX;
+    const char *why = check_link(connection, now, &next_us);
+    if (why != NULL) {
+        give_up(connection, why);
+        return;
+    }
+    /* A handler told of an end may end others. */
+    struct grpc_call *call = LIST_FIRST(&connection->calls);
+    while (call != NULL) {
+        struct grpc_call *next = LIST_NEXT(call, link);
+        check_call(call, now, &next_us);
+        call = next;
+    }
+    if (connection->drain == DRAIN_NOTICE &&
+        is_due(now, connection->notice_us, GOAWAY_ACK_US, &next_us))
+        second_goaway(connection);
+    if (next_us != UINT64_MAX)
+        grpc_connection_due(connection, next_us);
+}
+
+void
+grpc_connection_due(struct grpc_connection *connection, uint64_t due_us)
+{
+    struct loop_timer *timer = &connection->timer;
+    if (connection->link == NULL || (timer->due_us != 0 && timer->due_us <= due_us))
+        return;
+    uint64_t now = clock_mono_us();
+    loop_timer_in(timer, due_us > now ? due_us - now : 0);
+}
+
+/* Room. */
+
+void
+grpc_connection_starve(struct grpc_connection *connection, bool is_starved)
+{
+    struct grpc_endpoint *endpoint = connection->endpoint;
+    if (connection->is_starved == is_starved)
+        return;
+    connection->is_starved = is_starved;
+    if (is_starved) {
+        TAILQ_INSERT_TAIL(&endpoint->starved, connection, starved);
+        metric_add(endpoint->metrics, METRIC_PAUSED, 0, 1);
+        h2_link_pause(connection->link, H2_PAUSE_MEMORY);
+        grpc_endpoint_poll(endpoint);
+        return;
+    }
+    TAILQ_REMOVE(&endpoint->starved, connection, starved);
+    metric_sub(endpoint->metrics, METRIC_PAUSED, 0, 1);
+    if (connection->link == NULL)
+        return;
+    h2_link_resume(connection->link, H2_PAUSE_MEMORY);
+    struct grpc_call *call;
+    LIST_FOREACH(call, &connection->calls, link)
+    {
+        call->last_data_us = clock_mono_us();
+        if (call->partial_since_us != 0)
+            call->partial_since_us = call->last_data_us;
+    }
+}
+
+/* Drain. */
+
+void
+grpc_connection_start_drain(struct grpc_connection *connection)
+{
+    struct h2_session *session = h2_link_session(connection->link);
+    connection->drain = DRAIN_NOTICE;
+    connection->notice_us = clock_mono_us();
+    count_goaway(connection, GOAWAY_DRAIN);
+    h2_session_notice(session);
+    h2_session_ping(session, ping_drain);
+    grpc_connection_due(connection, connection->notice_us + GOAWAY_ACK_US);
+}
+
+void
+grpc_connection_end_calls(struct grpc_connection *connection)
+{
+    second_goaway(connection);
+    connection->drain = DRAIN_ENDING;
+    struct grpc_call *call = LIST_FIRST(&connection->calls);
+    while (call != NULL) {
+        struct grpc_call *next = LIST_NEXT(call, link);
+        if (call->method != NULL && call->method->stream == STREAM_BIDI)
+            grpc_call_finish(call, GRPC_UNAVAILABLE, "the server is shutting down");
+        else if (call->method == NULL || call->method->stream == STREAM_CLIENT)
+            grpc_call_answer(call);
+        call = next;
+    }
+}
+
+/* Life. */
+
+struct grpc_connection *
+grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor)
+{
+    struct grpc_connection *connection = mem_new(struct grpc_connection);
+    connection->magic = CONNECTION_MAGIC;
+    connection->refs = 1;
+    connection->endpoint = endpoint;
+    LIST_INIT(&connection->calls);
+    loop_timer_init(&connection->timer, endpoint->loop, on_time, connection);
+    connection->accepted_us = clock_mono_us();
+    struct h2_session_settings settings = {
+        .role = H2_SERVER,
+        .max_streams = endpoint->settings.max_streams,
+        .stream_window_bytes = endpoint->settings.stream_window_bytes,
+        .connection_window_bytes = endpoint->settings.connection_window_bytes,
+        .header_list_bytes = HEADER_LIST_BYTES,
+        .events = &session_events,
+        .ctx = connection,
+    };
+    connection->link =
+        h2_link_accept(endpoint->loop, descriptor, &settings, &link_events, connection);
+    memccpy(connection->peer, h2_link_peer(connection->link), '\0', sizeof(connection->peer) - 1);
+    grpc_connection_due(connection, connection->accepted_us + SETUP_US);
+    return connection;
+}
+
+void
+grpc_connection_unref(struct grpc_connection *connection)
+{
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    if (--connection->refs > 0)
+        return;
+    check(connection->link == NULL && connection->gate_holder == NULL);
+    connection->magic = 0;
+    mem_free(connection);
+}
+
+void
+grpc_connection_close(struct grpc_connection *connection)
+{
+    if (connection->link == NULL)
+        return;
+    struct h2_link *link = connection->link;
+    connection->link = NULL;
+    loop_timer_cancel(&connection->timer);
+    h2_link_free(&link);
+    grpc_connection_starve(connection, false);
+    while (!LIST_EMPTY(&connection->calls))
+        grpc_call_lose(LIST_FIRST(&connection->calls));
+    grpc_endpoint_forget(connection->endpoint, connection);
+    grpc_connection_unref(connection);
+}
+
+struct h2_session *
+grpc_connection_session(struct grpc_connection *connection)
+{
+    return connection->link != NULL ? h2_link_session(connection->link) : NULL;
+}

@@ -1,0 +1,62 @@
+/* The server side: agents' connections of one worker. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clear text HTTP/2 with prior knowledge. Owner: the worker. All duties of grpc-and-durability.md 3
+ * and the defences of 4 are kept here and below, so that handlers see only whole messages. */
+#ifndef GRPC_GRPC_ENDPOINT_H
+#define GRPC_GRPC_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/budget.h"
+#include "base/bytes.h"
+#include "base/method.h"
+#include "base/metric.h"
+#include "grpc/grpc_call.h"
+#include "net/loop.h"
+
+struct grpc_endpoint;
+
+/* What on_call decides. */
+struct grpc_route {
+    const struct grpc_handler *handler; /* NULL: the call ends with refuse and text */
+    const struct method_row
+        *method; /* NULL: unknown, for metrics; its stream kind rules unary checks */
+    enum grpc_status refuse;
+    const char *text;
+    void *user;
+};
+
+struct grpc_service {
+    void *ctx;
+    /* The request headers of a call are complete. Path as sent. */
+    void (*on_call)(void *ctx, struct grpc_call *, struct bytes path, struct grpc_route *out);
+    /* Drained: no connection is left. */
+    void (*on_drained)(void *ctx);
+    /* A connection ended: n is how many are left on this endpoint. May be NULL. */
+    void (*on_connections)(void *ctx, uint32_t n);
+};
+
+struct grpc_endpoint_settings {
+    uint64_t max_message_bytes; /* listen.max_message */
+    uint32_t max_streams;       /* listen.max_streams */
+    uint64_t keepalive_idle_us, keepalive_timeout_us;
+    uint32_t stream_window_bytes;     /* 1 MiB */
+    uint32_t connection_window_bytes; /* 4 MiB */
+    uint64_t drain_us;                /* shutdown.drain: the grace period */
+};
+void grpc_endpoint_settings_default(struct grpc_endpoint_settings *);
+
+struct grpc_endpoint *grpc_endpoint_new(struct loop *, const struct grpc_endpoint_settings *,
+                                        const struct grpc_service *, struct budget *,
+                                        struct metrics *);
+/* Closes every connection at once. */
+void grpc_endpoint_free(struct grpc_endpoint **);
+/* Takes over an accepted descriptor. */
+void grpc_endpoint_accept(struct grpc_endpoint *, int descriptor);
+/* GOAWAY(2^31-1), then GOAWAY(last id), then answers on open streams, then close; on_drained
+ * follows, at the latest after drain_us. */
+void grpc_endpoint_drain(struct grpc_endpoint *);
+uint32_t grpc_endpoint_n_connections(const struct grpc_endpoint *);
+
+#endif

@@ -1,0 +1,83 @@
+/* The face of integrity/: runs the rules over a message and gives a verdict. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One struct integrity per worker (or offline command); its thread only. Nothing here knows
+ * sockets, calls or the store. The verdict's bytes lie in the message or in the engine's arena:
+ * they are void at the next judgement. Source: integrity.md 0 (classes, actions), 1 (rules), 1.6
+ * (repairs). */
+#ifndef INTEGRITY_INTEGRITY_H
+#define INTEGRITY_INTEGRITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/method.h"
+#include "base/metric.h"
+#include "base/rule_table.h"
+#include "integrity/rule.h"
+#include "message/segment.h"
+
+enum integrity_mode { INTEGRITY_OFF, INTEGRITY_OBSERVE, INTEGRITY_ENFORCE };
+
+/* In the order of metric dimension VERDICT. */
+enum verdict {
+    VERDICT_CLEAN,
+    VERDICT_OBSERVED,
+    VERDICT_TAGGED,
+    VERDICT_REPAIRED,
+    VERDICT_QUARANTINED,
+    VERDICT_DROPPED,
+};
+const char *verdict_label(enum verdict);
+
+/* How sure a finding is: a STRONG rule is only a hint where its agent was not identified. */
+enum rule_class integrity_class(enum rule, enum agent);
+
+/* From the sections integrity and upstream of the configuration. */
+struct integrity_settings {
+    enum integrity_mode mode;
+    enum rule_action actions[RULE_COUNT]; /* per rule: default or what integrity.actions says */
+    uint32_t max_spans;
+    bool storage_jdbc; /* upstream.storage: jdbc */
+};
+/* mode enforce, every rule's default, max_spans 100000. */
+void integrity_settings_default(struct integrity_settings *);
+
+struct integrity;
+
+/* metrics may be NULL (offline). The settings are copied. */
+struct integrity *integrity_new(const struct integrity_settings *, struct metrics *);
+void integrity_free(struct integrity **);
+/* Between two messages: a reload. */
+void integrity_set(struct integrity *, const struct integrity_settings *);
+
+struct finding {
+    enum rule rule;
+    uint32_t span; /* index in list order; SPAN_NONE for the whole message */
+};
+
+struct judgement {
+    enum verdict verdict;
+    struct bytes payload; /* what to forward or to set aside: the message itself unless edited */
+    bool edited;          /* tagged or repaired */
+    enum rule reason;     /* for quarantined and dropped: the rule that decided; else RULE_COUNT */
+    uint32_t
+        n_counts[RULE_COUNT]; /* findings per rule, all of them; cleared and set only where found */
+    uint64_t rules;           /* bit per rule that was found */
+    const struct finding *findings; /* the first 256, in span order */
+    uint32_t n_findings;
+    const struct segment_view *segment; /* NULL when undecodable or no segment; after repair R1 the
+                                           view of the repaired bytes */
+};
+
+/* One SegmentObject. Counts segments_total, spans_total and findings. */
+void integrity_judge_segment(struct integrity *, struct bytes message, int64_t arrival_ms,
+                             enum agent, struct judgement *out);
+/* Any other stored message: decodable, UTF-8, U+0000 in logs, an event's layer. service_known: a
+ * log's service stands in this message or earlier on its stream. Counts findings. */
+void integrity_judge_stored(struct integrity *, enum message_type, struct bytes message,
+                            bool service_known, struct judgement *out);
+/* For findings of the deframer (scope STREAM): counts, gives nothing. */
+void integrity_note(struct integrity *, enum rule);
+
+#endif

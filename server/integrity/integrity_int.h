@@ -1,0 +1,64 @@
+/* What the engine's files share. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef INTEGRITY_INTEGRITY_INT_H
+#define INTEGRITY_INTEGRITY_INT_H
+
+#include "base/arena.h"
+#include "integrity/integrity.h"
+#include "integrity/key_index.h"
+#include "integrity/span_index.h"
+
+enum {
+    MAX_FINDINGS = 256,
+    /* What OAP takes in one message; an edit never makes a message that it refuses. */
+    MAX_EDITED_BYTES = 52428800,
+};
+
+#define RULE_BIT(token) (UINT64_C(1) << RULE_##token)
+
+/* A span with findings; once edits are planned, with the rules to tag. */
+struct flagged_span {
+    uint32_t span;
+    uint64_t rules;
+};
+
+struct integrity {
+    uint32_t magic;
+    struct integrity_settings settings;
+    enum rule_action actions[RULE_COUNT]; /* with mode and storage taken into account */
+    struct metrics *metrics;              /* NULL offline */
+    struct arena *arena;                  /* edited bytes of the message at hand */
+    struct segment_view view;
+    struct span_index spans;
+    struct key_index keys, copies;
+    struct flagged_span *flagged;
+    uint32_t n_flagged, cap_flagged;
+    uint32_t n_judged; /* for the sample of CHECK_DURATION */
+    enum agent agent;  /* of the message at hand */
+    struct finding findings[MAX_FINDINGS];
+};
+
+enum { INTEGRITY_MAGIC = 0x1D7E6121 };
+
+/* Puts out into the state before any question; the arena is empty then. */
+void integrity_begin(struct integrity *, struct bytes message, struct judgement *out);
+/* Notes one finding. */
+void integrity_find(struct integrity *, enum rule, uint32_t span, struct judgement *out);
+/* The strongest action among the findings, and the first rule that asks for it. */
+enum rule_action integrity_strongest(const struct integrity *, uint64_t rules, enum rule *reason);
+/* The action for one rule, for the agent at hand. */
+enum rule_action integrity_action(const struct integrity *, enum rule);
+/* Adds the findings to the metrics. */
+void integrity_count(struct integrity *, const struct judgement *);
+/* Sets the message aside or drops it: the bytes as they came. */
+void integrity_reject(struct judgement *, enum rule_action, enum rule reason, struct bytes message);
+/* Starts and ends the measurement of one message in 64. */
+uint64_t integrity_clock_start(struct integrity *);
+void integrity_clock_stop(struct integrity *, uint64_t start_us);
+
+/* Tags and repairs what the findings ask for, over out->segment; sets verdict, payload, edited.
+ * Where a repair fails the message is set aside, where only tags fail it goes on as it is. */
+void integrity_edit(struct integrity *, const struct rule_context *, uint64_t segment_rules,
+                    struct judgement *out);
+
+#endif

@@ -1,0 +1,328 @@
+/* One socket: readiness in, bytes up; gathered writes down. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* connecting -> open -> failing -> closed; any -> freed. Failing: an error is known and on_closed
+ * will tell it from the loop; closed: it was told. Memory lives until the end of the turn. */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "net/loop_int.h"
+
+enum {
+    CONN_MAGIC = 0x636f6e6e,
+    TURN_BYTES = 256 * 1024, /* one busy peer does not starve the others */
+    USER_TIMEOUT_MS = 30 * 1000,
+};
+
+enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_FAILING, CONN_CLOSED, CONN_FREED };
+
+struct conn {
+    uint32_t magic;
+    int descriptor; /* -1: no socket could be had, or freed */
+    enum conn_state state;
+    enum err failure; /* while failing */
+    bool is_paused, wants_write;
+    struct loop *loop;
+    struct conn_callbacks callbacks;
+    struct event read_event, write_event;
+    struct loop_timer connect_timer;
+    char peer[NET_ADDRESS_TEXT];
+};
+
+static void
+set_state(struct conn *conn, enum conn_state state)
+{
+    /* Moves go one way only. */
+    check(state > conn->state);
+    conn->state = state;
+}
+
+static void
+stop_events(struct conn *conn)
+{
+    event_del(&conn->read_event);
+    event_del(&conn->write_event);
+    loop_timer_cancel(&conn->connect_timer);
+}
+
+/* The last callback: nothing may be touched after it. */
+static void
+tell_closed(struct conn *conn, enum err err)
+{
+    stop_events(conn);
+    set_state(conn, CONN_CLOSED);
+    conn->callbacks.on_closed(conn->callbacks.ctx, err);
+}
+
+/* For errors met outside the loop's callbacks. */
+static void
+fail_later(struct conn *conn, enum err err)
+{
+    set_state(conn, CONN_FAILING);
+    conn->failure = err;
+    event_active(&conn->write_event, EV_WRITE, 0);
+}
+
+/* The bytes that came before the end; returns the reason of the end, ERR_OK when it is not there
+ * yet. */
+static enum err
+read_some(struct conn *conn)
+{
+    uint8_t *buffer = loop_read_buffer(conn->loop);
+    size_t total = 0;
+    while (total < TURN_BYTES && conn->state < CONN_CLOSED && !conn->is_paused) {
+        ssize_t n = recv(conn->descriptor, buffer, LOOP_READ_BUFFER_BYTES, 0);
+        if (n == 0)
+            return ERR_CLOSED;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? ERR_OK : err_from_errno(errno);
+        total += (size_t)n;
+        conn->callbacks.on_bytes(conn->callbacks.ctx, bytes_of(buffer, (size_t)n));
+        /* A short read emptied the socket: asking again would only cost a call. */
+        if (n < LOOP_READ_BUFFER_BYTES)
+            return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static void
+on_readable(evutil_socket_t descriptor, short what, void *ctx)
+{
+    (void)descriptor;
+    (void)what;
+    struct conn *conn = ctx;
+    CHECK_OBJ(conn, CONN_MAGIC);
+    loop_enter(conn->loop);
+    if (conn->state != CONN_OPEN)
+        return;
+    enum err err = read_some(conn);
+    if (err != ERR_OK && conn->state < CONN_CLOSED)
+        tell_closed(conn, err);
+}
+
+static void
+finish_connect(struct conn *conn)
+{
+    int error_number = 0;
+    socklen_t length = sizeof(error_number);
+    loop_timer_cancel(&conn->connect_timer);
+    if (getsockopt(conn->descriptor, SOL_SOCKET, SO_ERROR, &error_number, &length) != 0)
+        error_number = errno;
+    if (error_number != 0) {
+        tell_closed(conn, err_from_errno(error_number));
+        return;
+    }
+    set_state(conn, CONN_OPEN);
+    if (!conn->is_paused)
+        check(event_add(&conn->read_event, NULL) == 0);
+    if (conn->wants_write)
+        check(event_add(&conn->write_event, NULL) == 0);
+    if (conn->callbacks.on_open != NULL)
+        conn->callbacks.on_open(conn->callbacks.ctx);
+}
+
+static void
+on_writable(evutil_socket_t descriptor, short what, void *ctx)
+{
+    (void)descriptor;
+    (void)what;
+    struct conn *conn = ctx;
+    CHECK_OBJ(conn, CONN_MAGIC);
+    loop_enter(conn->loop);
+    if (conn->state == CONN_CONNECTING) {
+        finish_connect(conn);
+    } else if (conn->state == CONN_OPEN && conn->wants_write) {
+        conn->wants_write = false;
+        if (conn->callbacks.on_writable != NULL)
+            conn->callbacks.on_writable(conn->callbacks.ctx);
+    } else if (conn->state == CONN_FAILING) {
+        /* What the peer said before it hung up still counts. */
+        if (conn->descriptor >= 0)
+            read_some(conn);
+        if (conn->state == CONN_FAILING)
+            tell_closed(conn, conn->failure);
+    }
+}
+
+static void
+on_connect_timeout(void *ctx)
+{
+    struct conn *conn = ctx;
+    CHECK_OBJ(conn, CONN_MAGIC);
+    if (conn->state == CONN_CONNECTING)
+        tell_closed(conn, ERR_TIMEOUT);
+}
+
+static void
+set_options(int descriptor)
+{
+    int on = 1, timeout_ms = USER_TIMEOUT_MS;
+    /* Fails on what is no TCP socket, which then needs neither. */
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+static struct conn *
+new_conn(struct loop *loop, int descriptor, enum conn_state state, const struct net_address *peer,
+         const struct conn_callbacks *callbacks)
+{
+    loop_assert_here(loop);
+    struct conn *conn = mem_new(struct conn);
+    conn->magic = CONN_MAGIC;
+    conn->descriptor = descriptor;
+    conn->state = state;
+    conn->loop = loop;
+    conn->callbacks = *callbacks;
+    loop_timer_init(&conn->connect_timer, loop, on_connect_timeout, conn);
+    check(event_assign(&conn->read_event, loop_base(loop), descriptor, EV_READ | EV_PERSIST,
+                       on_readable, conn) == 0);
+    check(event_assign(&conn->write_event, loop_base(loop), descriptor, EV_WRITE, on_writable,
+                       conn) == 0);
+    if (descriptor >= 0)
+        set_options(descriptor);
+    net_address_text(peer, conn->peer);
+    return conn;
+}
+
+struct conn *
+conn_accepted(struct loop *loop, int descriptor, const struct conn_callbacks *callbacks)
+{
+    struct net_address peer = {.length = sizeof(peer.storage)};
+    if (getpeername(descriptor, (struct sockaddr *)&peer.storage, &peer.length) != 0)
+        peer = (struct net_address){.length = 0}; /* gone already: reading tells it */
+    struct conn *conn = new_conn(loop, descriptor, CONN_OPEN, &peer, callbacks);
+    check(event_add(&conn->read_event, NULL) == 0);
+    return conn;
+}
+
+struct conn *
+conn_connect(struct loop *loop, const struct net_address *address, uint64_t timeout_us,
+             const struct conn_callbacks *callbacks)
+{
+    int family = address->storage.ss_family;
+    int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error_number = descriptor < 0 ? errno : 0;
+    struct conn *conn = new_conn(loop, descriptor, CONN_CONNECTING, address, callbacks);
+    if (descriptor >= 0 &&
+        connect(descriptor, (const struct sockaddr *)&address->storage, address->length) != 0)
+        error_number = errno;
+    if (error_number != 0 && error_number != EINPROGRESS) {
+        fail_later(conn, err_from_errno(error_number));
+        return conn;
+    }
+    loop_timer_in(&conn->connect_timer, timeout_us);
+    check(event_add(&conn->write_event, NULL) == 0);
+    return conn;
+}
+
+static void
+destroy(void *object)
+{
+    struct conn *conn = object;
+    conn->magic = 0;
+    mem_free(conn);
+}
+
+void
+conn_free(struct conn **where)
+{
+    struct conn *conn = *where;
+    if (conn == NULL)
+        return;
+    CHECK_OBJ(conn, CONN_MAGIC);
+    loop_assert_here(conn->loop);
+    stop_events(conn);
+    set_state(conn, CONN_FREED);
+    if (conn->descriptor >= 0)
+        close(conn->descriptor);
+    conn->descriptor = -1;
+    loop_free_later(conn->loop, destroy, conn);
+    *where = NULL;
+}
+
+/* Nothing is taken now: on_writable tells when, which waits for on_open where need be. */
+static void
+want_write(struct conn *conn)
+{
+    conn->wants_write = true;
+    if (conn->state == CONN_OPEN)
+        check(event_add(&conn->write_event, NULL) == 0);
+}
+
+static size_t
+sum(const struct iovec *parts, int n)
+{
+    size_t total = 0;
+    for (int i = 0; i < n; i++)
+        total += parts[i].iov_len;
+    return total;
+}
+
+enum err
+conn_write(struct conn *conn, const struct iovec *parts, int n, size_t *written)
+{
+    *written = 0;
+    if (conn->state > CONN_OPEN)
+        return conn->state == CONN_FAILING ? conn->failure : ERR_CLOSED;
+    if (conn->state == CONN_CONNECTING) {
+        want_write(conn);
+        return ERR_OK;
+    }
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                             .msg_iovlen = (size_t)(n < IOV_MAX ? n : IOV_MAX)};
+    ssize_t sent;
+    do {
+        sent = sendmsg(conn->descriptor, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN) {
+        enum err err = err_from_errno(errno);
+        fail_later(conn, err);
+        return err;
+    }
+    *written = sent > 0 ? (size_t)sent : 0;
+    if (*written < sum(parts, n))
+        want_write(conn);
+    return ERR_OK;
+}
+
+void
+conn_pause(struct conn *conn)
+{
+    if (conn->is_paused)
+        return;
+    conn->is_paused = true;
+    event_del(&conn->read_event);
+}
+
+void
+conn_resume(struct conn *conn)
+{
+    if (!conn->is_paused)
+        return;
+    conn->is_paused = false;
+    if (conn->state == CONN_OPEN)
+        check(event_add(&conn->read_event, NULL) == 0);
+}
+
+bool
+conn_is_paused(const struct conn *conn)
+{
+    return conn->is_paused;
+}
+
+const char *
+conn_peer(const struct conn *conn)
+{
+    return conn->peer;
+}

@@ -1,0 +1,50 @@
+/* One non-blocking TCP socket on a loop. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owner: whoever created it, frees it with conn_free (deferred inside its own callbacks, so it may
+ * be called there). Level-triggered: at most 256 KiB are read per turn. TCP_NODELAY is on,
+ * TCP_USER_TIMEOUT 30 s. SIGPIPE never rises. */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "net/loop.h"
+#include "net/net.h"
+
+struct conn;
+
+/* All on the loop's thread, always late. */
+struct conn_callbacks {
+    void *ctx;
+    /* Bytes in the loop's read buffer, void after the call. */
+    void (*on_bytes)(void *ctx, struct bytes);
+    /* After conn_connect: the connection stands. */
+    void (*on_open)(void *ctx);
+    /* After conn_write took less than all: the socket takes bytes again. */
+    void (*on_writable)(void *ctx);
+    /* The peer closed (ERR_CLOSED) or the socket failed. Last callback. */
+    void (*on_closed)(void *ctx, enum err);
+};
+
+/* Takes over an accepted descriptor. Reading starts at once. */
+struct conn *conn_accepted(struct loop *, int descriptor, const struct conn_callbacks *);
+/* Starts to connect; on_open or on_closed follows, ERR_TIMEOUT after timeout_us. */
+struct conn *conn_connect(struct loop *, const struct net_address *, uint64_t timeout_us,
+                          const struct conn_callbacks *);
+void conn_free(struct conn **);
+/* Writes what the socket takes now and tells how much; 0 with ERR_OK when it takes nothing, then
+ * on_writable follows. An error is also told by on_closed later. */
+enum err conn_write(struct conn *, const struct iovec *, int n, size_t *written) MUST_CHECK;
+/* Flow control: no read until resumed. */
+void conn_pause(struct conn *);
+void conn_resume(struct conn *);
+bool conn_is_paused(const struct conn *);
+/* The peer in text ("127.0.0.1:54321"), valid while the conn lives. */
+const char *conn_peer(const struct conn *);
+
+#endif

@@ -1,0 +1,173 @@
+/* A blocking HTTP client for one GET, for commands that ask a running service. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* It speaks HTTP/1.0, so that the answer ends with the connection and never comes in chunks. */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/http1.h"
+
+enum { HOST_MAX = 256, READ_BYTES = 16 * 1024, ANSWER_MAX_BYTES = 64 * 1024 * 1024 };
+
+/* Waits for one of the events; ERR_TIMEOUT when end_us comes first. */
+static enum err
+wait_for(int descriptor, short events, uint64_t end_us)
+{
+    struct pollfd one = {.fd = descriptor, .events = events};
+    for (;;) {
+        uint64_t now_us = clock_fresh_us();
+        if (now_us >= end_us)
+            return ERR_TIMEOUT;
+        int n = poll(&one, 1, (int)((end_us - now_us) / 1000 + 1));
+        if (n > 0)
+            return ERR_OK;
+        if (n < 0 && errno != EINTR)
+            return err_from_errno(errno);
+    }
+}
+
+static enum err
+dial_one(const struct addrinfo *to, uint64_t end_us, int *out)
+{
+    int descriptor = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return err_from_errno(errno);
+    enum err err = ERR_OK;
+    if (connect(descriptor, to->ai_addr, to->ai_addrlen) != 0) {
+        int error_number = errno;
+        socklen_t length = sizeof(error_number);
+        err = error_number == EINPROGRESS ? wait_for(descriptor, POLLOUT, end_us) : ERR_OK;
+        if (err == ERR_OK && error_number == EINPROGRESS)
+            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error_number, &length);
+        if (err == ERR_OK)
+            err = err_from_errno(error_number);
+    }
+    if (err == ERR_OK)
+        *out = descriptor;
+    else
+        close(descriptor);
+    return err;
+}
+
+static enum err
+dial(const char *address, uint64_t end_us, int *out)
+{
+    char host[HOST_MAX], service[8];
+    uint16_t port;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    char local[HOST_MAX + 16];
+    if (address[0] == ':') { /* listens everywhere: this host too */
+        snprintf(local, sizeof(local), "localhost%s", address);
+        address = local;
+    }
+    if (!net_split_host_port(address, host, sizeof(host), &port))
+        return ERR_NAME;
+    snprintf(service, sizeof(service), "%u", port);
+    if (getaddrinfo(host, service, &hints, &list) != 0)
+        return ERR_NAME;
+    enum err err = ERR_NAME;
+    for (struct addrinfo *to = list; to != NULL && err != ERR_OK; to = to->ai_next)
+        err = dial_one(to, end_us, out);
+    freeaddrinfo(list);
+    return err;
+}
+
+static enum err
+send_all(int descriptor, struct bytes request, uint64_t end_us)
+{
+    while (request.n > 0) {
+        ssize_t n = send(descriptor, request.p, request.n, MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return err_from_errno(errno);
+        if (n > 0)
+            request = bytes_of(request.p + n, request.n - (size_t)n);
+        enum err err = request.n > 0 ? wait_for(descriptor, POLLOUT, end_us) : ERR_OK;
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* Until the peer closes. */
+static enum err
+receive_all(int descriptor, uint64_t end_us, struct text *answer)
+{
+    char buffer[READ_BYTES];
+    while (answer->n < ANSWER_MAX_BYTES) {
+        enum err err = wait_for(descriptor, POLLIN, end_us);
+        if (err != ERR_OK)
+            return err;
+        ssize_t n = recv(descriptor, buffer, sizeof(buffer), 0);
+        if (n == 0)
+            return ERR_OK;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return err_from_errno(errno);
+        if (n > 0)
+            text_add_bytes(answer, bytes_of(buffer, (size_t)n));
+    }
+    return ERR_TOO_LARGE;
+}
+
+/* True when the head names a body length and it is not n. */
+static bool
+is_cut(const char *head, const char *head_end, size_t n)
+{
+    static const char name[] = "\r\nContent-Length:";
+    for (const char *at = head; at < head_end; at++)
+        if (strncasecmp(at, name, sizeof(name) - 1) == 0)
+            return strtoull(at + sizeof(name) - 1, NULL, 10) != n;
+    return false;
+}
+
+/* "HTTP/1.1 200 OK", headers, an empty line, the body. */
+static enum err
+take_apart(const struct text *answer, int *status, struct text *body)
+{
+    static const char magic[] = "HTTP/1.";
+    if (answer->n == 0)
+        return ERR_CLOSED;
+    const char *head_end = strstr(answer->p, "\r\n\r\n");
+    if (head_end == NULL || strncmp(answer->p, magic, sizeof(magic) - 1) != 0)
+        return ERR_CLOSED;
+    const char *space = memchr(answer->p, ' ', (size_t)(head_end - answer->p));
+    long number = space != NULL ? strtol(space, NULL, 10) : 0;
+    if (number < 100 || number > 599)
+        return ERR_CLOSED;
+    size_t head_bytes = (size_t)(head_end - answer->p) + 4;
+    if (is_cut(answer->p, head_end, answer->n - head_bytes))
+        return ERR_CLOSED;
+    *status = (int)number;
+    text_add_bytes(body, bytes_of(answer->p + head_bytes, answer->n - head_bytes));
+    return ERR_OK;
+}
+
+enum err
+http1_get(const char *address, const char *path, uint32_t timeout_ms, int *status,
+          struct text *body)
+{
+    uint64_t end_us = clock_fresh_us() + (uint64_t)timeout_ms * 1000;
+    struct text request = TEXT_EMPTY, answer = TEXT_EMPTY;
+    int descriptor = -1;
+    enum err err = dial(address, end_us, &descriptor);
+    if (err != ERR_OK)
+        return err;
+    text_addf(&request, "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", path, address);
+    err = send_all(descriptor, text_bytes(&request), end_us);
+    if (err == ERR_OK)
+        err = receive_all(descriptor, end_us, &answer);
+    if (err == ERR_OK)
+        err = take_apart(&answer, status, body);
+    close(descriptor);
+    text_fini(&request);
+    text_fini(&answer);
+    return err;
+}

@@ -1,0 +1,62 @@
+/* The face of receive/: what agents send, and which handler takes it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One struct receive per worker; its thread only. It is the grpc_service of the worker's endpoint:
+ * each call's path is looked up in tables/methods.h and gets the handler of its row's token.
+ *
+ *   receive          routes, answers and credits calls; a call's state outlives its stream while
+ *                    records of it are not settled
+ *   receive_segment  SEGMENT, SEGMENTS: judged, each segment one record
+ *   receive_stored   STORED, EVENT: walked, then stored as they came
+ *   receive_log      LOG: the service carried over on the stream
+ *   receive_meter    METER: one stream is one set, stored as a MeterDataCollection
+ *   receive_relayed  RELAY: until calls are relayed, what keeps every agent going
+ *   receive_health   HEALTH: readiness
+ *
+ * A message is accepted when store took it; its credit goes back and its call is answered when
+ * store settled it. A message that found no room waits in its call until on_room. */
+#ifndef RECEIVE_RECEIVE_H
+#define RECEIVE_RECEIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/budget.h"
+#include "base/metric.h"
+#include "grpc/grpc_endpoint.h"
+#include "integrity/integrity.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+struct receive;
+
+/* What it works with; all outlive it except store, which is bound later. */
+struct receive_parts {
+    struct loop *loop;
+    struct budget *budget;
+    struct metrics *metrics;
+    struct integrity *integrity;
+    /* The endpoint's events, handed through. */
+    void *ctx;
+    void (*on_drained)(void *ctx);
+    void (*on_connections)(void *ctx, uint32_t n);
+};
+
+struct receive *receive_new(const struct receive_parts *);
+/* After the endpoint is gone and the store has settled: what is still collected is counted dropped
+ * (shutdown). */
+void receive_free(struct receive **);
+/* The store whose callbacks lead to receive_on_settled and receive_on_room. */
+void receive_set_store(struct receive *, struct store *);
+/* For grpc_endpoint_new. */
+void receive_service(struct receive *, struct grpc_service *out);
+
+/* From the store's callbacks of the same names. */
+void receive_on_settled(struct receive *, void *cookie, uint64_t credit_bytes, uint32_t n_records);
+void receive_on_room(struct receive *);
+
+/* What the health service answers; watchers are told of a change. */
+void receive_set_ready(struct receive *, bool ready);
+/* Calls not freed yet: 0 before receive_free in an orderly end. */
+uint32_t receive_n_calls(const struct receive *);
+
+#endif

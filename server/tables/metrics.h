@@ -1,0 +1,46 @@
+/* Every metric: name without the prefix "spangate_", kind, labels, and the question it answers. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* METRIC(token, name, kind, dimension, help). Kinds: COUNTER, GAUGE, HISTOGRAM (seconds). The
+ * dimension is a closed label set (base/metric.h). A row comes with the code that moves it. */
+#ifndef TABLES_METRICS_H
+#define TABLES_METRICS_H
+
+/* clang-format off */
+#define METRICS(METRIC) \
+    METRIC(ITEMS_ACCEPTED,     "items_accepted_total",     COUNTER,   SIGNAL,         "Items taken from agents. How much comes in?") \
+    METRIC(ITEMS_FORWARDED,    "items_forwarded_total",    COUNTER,   SIGNAL,         "Items a backend answered OK. How much goes out?") \
+    METRIC(ITEMS_DROPPED,      "items_dropped_total",      COUNTER,   SIGNAL_REASON,  "Items that ended here, by reason. What was lost, and why?") \
+    METRIC(ITEMS_QUARANTINED,  "items_quarantined_total",  COUNTER,   SIGNAL,         "Items set aside because OAP could not take them. How much is sick?") \
+    METRIC(ITEMS_QUEUED,       "items_queued",             GAUGE,     SIGNAL,         "Items waiting for a batch. Is the buffer filling?") \
+    METRIC(ITEMS_INFLIGHT,     "items_inflight",           GAUGE,     SIGNAL,         "Items in calls to a backend. Is the backend slow?") \
+    METRIC(RECEIVED_BYTES,     "received_bytes_total",     COUNTER,   SIGNAL,         "Message bytes taken from agents. How much comes in?") \
+    METRIC(FORWARDED_BYTES,    "forwarded_bytes_total",    COUNTER,   SIGNAL,         "Message bytes a backend answered OK. How much goes out?") \
+    METRIC(SEGMENTS,           "segments_total",           COUNTER,   VERDICT,        "Segments by verdict. How many are sick?") \
+    METRIC(SPANS,              "spans_total",              COUNTER,   NONE,           "Spans looked at. How much work is judged?") \
+    METRIC(FINDINGS,           "integrity_findings_total", COUNTER,   RULE,           "Findings by rule. What is wrong with the data?") \
+    METRIC(CHECK_DURATION,     "integrity_check_duration_seconds", HISTOGRAM, NONE,   "Time one message's verdict took, of one in 64. Does judging cost too much?") \
+    METRIC(DELIVERY_DURATION,  "delivery_duration_seconds", HISTOGRAM, SIGNAL,        "From arrival of a batch's oldest item to the backend's OK. How late is the data?") \
+    METRIC(BUFFER_BYTES,       "buffer_bytes",             GAUGE,     TIER,           "Bytes held. Is the buffer filling?") \
+    METRIC(BUFFER_CAPACITY,    "buffer_capacity_bytes",    GAUGE,     TIER,           "Bytes that may be held. How much outage can be bridged?") \
+    METRIC(BACKEND_UP,         "backend_up",               GAUGE,     BACKEND,        "1 while connected. Is a backend gone?") \
+    METRIC(BACKEND_INFLIGHT,   "backend_inflight_batches", GAUGE,     BACKEND,        "Calls without an answer yet. Is a backend slow?") \
+    METRIC(BACKEND_LAST_SUCCESS, "backend_last_success_timestamp_seconds", GAUGE, BACKEND, "When a backend last answered OK (Unix). Since when is it ill?") \
+    METRIC(BACKEND_REQUESTS,   "backend_requests_total",   COUNTER,   BACKEND_CODE,   "Answers by gRPC code. What does a backend complain about?") \
+    METRIC(BACKEND_DURATION,   "backend_request_duration_seconds", HISTOGRAM, BACKEND, "How long calls take. Is a backend slow?") \
+    METRIC(BACKEND_RETRIES,    "backend_retries_total",    COUNTER,   BACKEND_REASON, "Calls that failed, by reason; their batches go again. Is work done twice?") \
+    METRIC(CONNECTIONS,        "connections",              GAUGE,     LISTENER,       "Open agent connections. Are the agents there?") \
+    METRIC(CONNECTIONS_TOTAL,  "connections_total",        COUNTER,   LISTENER,       "Connections accepted. Do agents reconnect all the time?") \
+    METRIC(CONNECTIONS_REFUSED, "connections_refused_total", COUNTER, REFUSED,        "Connections closed at once, by reason. Who is locked out?") \
+    METRIC(GOAWAYS,            "goaways_total",            COUNTER,   GOAWAY,         "Connections told to go, by reason. Who ended them?") \
+    METRIC(GRPC_HANDLED,       "grpc_server_handled_total", COUNTER,  METHOD_CODE,    "Calls ended, by method and gRPC code. Which calls fail?") \
+    METRIC(PAUSED,             "flow_control_paused_connections", GAUGE, NONE,        "Connections not read for lack of room. Is back-pressure at work?") \
+    METRIC(MEMORY_USED,        "memory_used_bytes",        GAUGE,     NONE,           "Memory charged to the budget. Is the limit near?") \
+    METRIC(MEMORY_LIMIT,       "memory_limit_bytes",       GAUGE,     NONE,           "limits.memory. How much may be used?") \
+    METRIC(LOOP_LAG,           "event_loop_lag_seconds",   HISTOGRAM, NONE,           "How long loop turns take. Does a worker stall?") \
+    METRIC(QUARANTINE_SEGMENTS, "quarantine_segments",     GAUGE,     NONE,           "Items kept in quarantine. Is there something to look at?") \
+    METRIC(QUARANTINE_BYTES,   "quarantine_bytes",         GAUGE,     NONE,           "Bytes kept in quarantine. Is it full?") \
+    METRIC(QUARANTINE_CAPACITY, "quarantine_capacity_bytes", GAUGE,   NONE,           "Bytes that quarantine may keep. Is it full?") \
+    METRIC(QUARANTINE_EVICTED, "quarantine_evicted_total", COUNTER,   EVICTED,        "Items that left quarantine unread. Was evidence lost?")
+/* clang-format on */
+
+#endif

@@ -1,0 +1,53 @@
+/* Every integrity rule: what it is called, how sure it is, what is done about it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Source: integrity.md 1. Words only; integrity/ binds a predicate to each row of scope SEGMENT,
+ * SPAN or STORED by its token (file integrity/rules/rule_<token>.c); rows of scope STREAM and
+ * MESSAGE are found by the deframer and the walker.
+ *
+ * RULE(token, name, class, scope, default action, allowed actions, agent, sentence)
+ *   class   PROOF no healthy agent can produce it; STRONG proven for the identified agent only;
+ *           POISON lawful, but OAP loses data over it; EXTERNAL a stranger's bytes; HINT count only
+ *   actions O observe, T tag, R repair (tag where the repair's text says so), Q quarantine, D drop
+ *   agent   ANY, or the agents for which a STRONG rule counts as strong (else it counts as a hint)
+ */
+#ifndef TABLES_RULES_H
+#define TABLES_RULES_H
+
+/* clang-format off */
+#define RULES(RULE) \
+    /* 1.1 stream and bytes */ \
+    RULE(grpc_message_truncated,  "grpc-message-truncated",  PROOF,    STREAM,  OBSERVE,    "O",    ANY, "the call was half closed in the middle of a message") \
+    RULE(conn_lost_mid_message,   "conn-lost-mid-message",   HINT,     STREAM,  OBSERVE,    "O",    ANY, "the stream or connection ended in the middle of a message") \
+    RULE(proto_undecodable,       "proto-undecodable",       PROOF,    MESSAGE, QUARANTINE, "Q",    ANY, "the bytes are no protobuf message; OAP would cut the whole stream over it") \
+    RULE(proto_unknown_field,     "proto-unknown-field",     HINT,     MESSAGE, OBSERVE,    "O",    ANY, "a field this version does not know; forwarded as it came") \
+    RULE(message_oversize,        "message-oversize",        HINT,     STREAM,  QUARANTINE, "Q",    ANY, "the message is larger than listen.max_message; its first 64 KiB are kept") \
+    RULE(string_invalid_utf8_identity, "string-invalid-utf8-identity", PROOF, MESSAGE, QUARANTINE, "Q", ANY, "segment id, service or instance is not UTF-8") \
+    RULE(string_invalid_utf8,     "string-invalid-utf8",     EXTERNAL, MESSAGE, REPAIR,     "RQ",   ANY, "a string is not UTF-8; each invalid byte becomes \\xHH") \
+    RULE(segment_id_malformed,    "segment-id-malformed",    PROOF,    SEGMENT, QUARANTINE, "OTQ",  ANY, "the segment id is empty, longer than 150 bytes or not printable ASCII") \
+    RULE(identity_nul,            "identity-nul",            PROOF,    SEGMENT, QUARANTINE, "OTQ",  ANY, "service or instance holds U+0000") \
+    RULE(service_empty,           "service-empty",           HINT,     SEGMENT, OBSERVE,    "OTQ",  ANY, "the service name is empty") \
+    RULE(instance_empty,          "instance-empty",          HINT,     SEGMENT, OBSERVE,    "OTQ",  ANY, "the instance name is empty") \
+    RULE(trace_id_empty,          "trace-id-empty",          HINT,     SEGMENT, OBSERVE,    "OTQ",  ANY, "the trace id is empty") \
+    /* 1.2 span graph */ \
+    RULE(span_limit,              "span-limit",              HINT,     MESSAGE, OBSERVE,    "O",    ANY, "more spans than integrity.max_spans; forwarded unjudged") \
+    RULE(segment_empty,           "segment-empty",           HINT,     SEGMENT, DROP,       "OD",   ANY, "the segment has no spans; OAP ignores it too") \
+    RULE(span_blank,              "span-blank",              PROOF,    SPAN,    REPAIR,     "OTRQ", ANY, "a span of zero bytes; removed where another span 0 exists, else the segment is tagged") \
+    RULE(span_id_negative,        "span-id-negative",        PROOF,    SPAN,    TAG,        "OTQ",  ANY, "a negative span id") \
+    RULE(span_id_duplicate,       "span-id-duplicate",       PROOF,    SPAN,    REPAIR,     "OTRQ", ANY, "two spans with one id; a byte-identical copy is removed, else the later one is tagged") \
+    RULE(span_zero_missing,       "span-zero-missing",       PROOF,    SEGMENT, QUARANTINE, "OTQ",  ANY, "no span has id 0; OAP answers OK and stores nothing") \
+    RULE(span_parent_missing,     "span-parent-missing",     PROOF,    SPAN,    TAG,        "OTQ",  ANY, "the parent is not in this segment") \
+    RULE(span_parent_not_earlier, "span-parent-not-earlier", PROOF,    SPAN,    TAG,        "OTQ",  ANY, "the parent has the same or a later id: a cycle, or a span torn by a race") \
+    RULE(segment_multi_root,      "segment-multi-root",      STRONG,   SEGMENT, TAG,        "OTQ",  GO_JAVA_DOTNET, "more than one span without a parent") \
+    RULE(root_not_last,           "root-not-last",           STRONG,   SEGMENT, TAG,        "OTQ",  GO_JAVA, "the last span is not the root") \
+    /* 1.6 backend poison */ \
+    RULE(poison_cache_tag_repeat, "poison-cache-tag-repeat", POISON,   SPAN,    REPAIR,     "ORQ",  ANY, "a Cache span repeats a tag key; OAP would lose the segment") \
+    RULE(poison_logic_endpoint,   "poison-logic-endpoint",   POISON,   SPAN,    REPAIR,     "ORQ",  ANY, "tag x-le is not what OAP parses unguarded; OAP would lose the segment") \
+    RULE(poison_transmission_latency, "poison-transmission-latency", POISON, SPAN, REPAIR,  "ORQ",  ANY, "tag transmission.latency of an MQ span is no number; OAP would lose the segment") \
+    RULE(poison_column,           "poison-column",           POISON,   SEGMENT, OBSERVE,    "OQ",   ANY, "an id or name too long for a database column: quarantined with upstream.storage: jdbc") \
+    /* stored messages other than segments */ \
+    RULE(event_layer_empty,       "event-layer-empty",       PROOF,    STORED,  QUARANTINE, "Q",    ANY, "an event without a layer; OAP would end the whole stream") \
+    RULE(log_service_missing,     "log-service-missing",     PROOF,    STORED,  QUARANTINE, "Q",    ANY, "no service in this log nor before it on its stream; OAP drops it silently") \
+    RULE(log_nul,                 "log-nul",                 EXTERNAL, STORED,  REPAIR,     "RQ",   ANY, "U+0000 in a log; it becomes \\x00, else PostgreSQL loses the batch")
+/* clang-format on */
+
+#endif
