@@ -115,8 +115,10 @@ percentile_us(const struct loadgen *loadgen, double share)
         total += loadgen->latency[i];
     for (uint32_t i = 0; i < N_LATENCY; i++) {
         seen += loadgen->latency[i];
-        if (total > 0 && (double)seen >= share * (double)total)
-            return bucket_upper_us(i);
+        if (total > 0 && (double)seen >= share * (double)total) {
+            uint64_t upper_us = bucket_upper_us(i), max_us = loadgen->result.max_us;
+            return upper_us < max_us ? upper_us : max_us; /* a bucket is wider than what is in it */
+        }
     }
     return 0;
 }

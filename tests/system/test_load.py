@@ -1,5 +1,6 @@
 """The verb load: all that falls due is sent, and a mistyped damage is answered with its neighbour."""
 # SPDX-License-Identifier: Apache-2.0
+import json
 import subprocess
 
 from conftest import BINARY, PATIENCE
@@ -20,6 +21,12 @@ def test_nothing_that_fell_due_stays_unsent(gate, backend):
         assert ended.returncode == 0
     gate.wait_settled()
     assert len(backend.segments()) == 3 * 1204
+
+
+def test_no_percentile_is_above_the_longest(gate):
+    ended = load("--addr", gate.address, "--rate", "500", "--duration", "300ms", "--format", "json")
+    told = json.loads(ended.stdout)
+    assert 0 < told["p50_ms"] <= told["p90_ms"] <= told["p99_ms"] <= told["max_ms"], told
 
 
 def test_a_mistyped_damage():
