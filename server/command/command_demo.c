@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "command/command.h"
 #include "command/loadgen.h"
+#include "command/loadgen_segment.h"
 #include "command/standin.h"
 #include "daemon/daemon.h"
 #include "integrity/integrity.h"
@@ -17,30 +18,13 @@
 enum { SETTLE_STEPS = 1000, SETTLE_STEP_MS = 10, DEMO_RATE = 2000 };
 static const double damaged_share = 0.002; /* of each kind */
 
-static const enum rule kinds[] = {
-    RULE_proto_undecodable,
-    RULE_string_invalid_utf8_identity,
-    RULE_string_invalid_utf8,
-    RULE_segment_id_malformed,
-    RULE_identity_nul,
-    RULE_span_blank,
-    RULE_span_id_negative,
-    RULE_span_id_duplicate,
-    RULE_span_zero_missing,
-    RULE_span_parent_missing,
-    RULE_span_parent_not_earlier,
-    RULE_poison_cache_tag_repeat,
-    RULE_poison_logic_endpoint,
-    RULE_poison_transmission_latency,
-};
-enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
-
 /* The main thread runs the daemon; the conductor's thread runs the show. */
 struct demo {
     const struct command_input *in;
     struct daemon *daemon;
     struct standin *standin;
     struct loadgen_settings load;
+    uint32_t n_kinds; /* of damage */
     bool keep;
     uint64_t *sums; /* metric slots once everything has settled */
     struct loadgen_result result;
@@ -60,6 +44,13 @@ static bool
 is_alarm(enum rule rule)
 {
     return rule_row(rule)->rule_class != CLASS_HINT && rule_row(rule)->rule_class != CLASS_STRONG;
+}
+
+/* The kinds of damage that are injected: all that can be made and raise an alarm. */
+static bool
+is_shown(enum rule rule)
+{
+    return is_alarm(rule) && loadgen_can_damage(rule);
 }
 
 static void
@@ -91,8 +82,10 @@ add_kinds(const struct demo *demo, struct text *out)
 {
     uint32_t wrong = 0;
     text_addf(out, "%-32s %9s %9s  %s\n", "DAMAGE", "INJECTED", "FOUND", "DONE ABOUT IT");
-    for (uint32_t i = 0; i < N_KINDS; i++) {
-        const struct rule_row *row = rule_row(kinds[i]);
+    for (enum rule rule = 0; rule < RULE_COUNT; rule++) {
+        if (!is_shown(rule))
+            continue;
+        const struct rule_row *row = rule_row(rule);
         uint64_t injected = demo->result.injected[row->rule];
         uint64_t found = slot(demo, METRIC_FINDINGS, row->rule);
         text_addf(out, "%-32s %9llu %9llu  %s%s\n", row->name, (unsigned long long)injected,
@@ -221,8 +214,12 @@ read_flags(const struct command_input *in, struct demo *demo)
         !command_number(in, "seed", UINT32_MAX, &demo->load.seed))
         return COMMAND_USAGE;
     demo->load.duration_us = duration_ms * 1000;
-    for (uint32_t i = 0; i < N_KINDS; i++)
-        demo->load.corrupt[kinds[i]] = damaged_share;
+    for (enum rule rule = 0; rule < RULE_COUNT; rule++) {
+        if (!is_shown(rule))
+            continue;
+        demo->load.corrupt[rule] = damaged_share;
+        demo->n_kinds++;
+    }
     demo->keep = command_has(in, "keep");
     return COMMAND_OK;
 }
@@ -245,7 +242,7 @@ run(const struct command_input *in)
         pthread_t conductor;
         demo.sums = mem_new_n(uint64_t, metric_n_slots());
         command_tell(in, "%u segments a second for %.1f s, %u kinds of damage, through %s",
-                     DEMO_RATE, (double)demo.load.duration_us / 1e6, N_KINDS,
+                     DEMO_RATE, (double)demo.load.duration_us / 1e6, demo.n_kinds,
                      daemon_grpc_address(demo.daemon));
         check(pthread_create(&conductor, NULL, conduct, &demo) == 0);
         daemon_run(demo.daemon);
