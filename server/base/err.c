@@ -94,7 +94,15 @@ err_from_errno(int error_number)
         return ERR_IN_USE;
     case EACCES:
     case EPERM:
+    case EROFS:
         return ERR_PERMISSION;
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_NO_SPACE;
+    case EIO:
+        return ERR_IO;
+    case ENOENT:
+        return ERR_NOT_FOUND;
     default:
         return ERR_SYSTEM;
     }

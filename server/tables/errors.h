@@ -38,6 +38,14 @@
     E(WIRE_DEPTH,    405, "messages nested too deep",                         13, "see docs/rules.md, proto-undecodable") \
     E(JSON,          408, "not the JSON of a SkyWalking message",             3,  "see the position behind it") \
     E(FORMAT,        409, "not a known file of captured messages",            3,  "lint reads length-delimited protobuf, one SegmentObject, or JSON") \
+    /* disk */ \
+    E(NO_SPACE,      601, "no space left on the disk",                        8,  "free space, enlarge the volume, or lower buffer.disk.min_free") \
+    E(IO,            602, "the disk failed to read or write",                 13, "look at the kernel's log and replace the volume") \
+    E(LOCKED,        603, "another process has the directory open",           13, "stop the other process, or give each its own buffer.disk.path") \
+    E(NOT_FOUND,     604, "no such file or directory",                        5,  "check the path") \
+    E(SPOOL_HEAD,    605, "no valid head of a spool file or record",          13, "see docs/spool-format.md; spangate spool verify DIR shows what is readable") \
+    E(SPOOL_SHORT,   606, "a spool record is cut off",                        13, "nothing: it was not acknowledged") \
+    E(SPOOL_VERSION, 607, "a spool file of a format this version does not know", 13, "drain it with the version that wrote it") \
     /* configuration: C0xx are raised by conf/ with a position */ \
     E(CONFIG,        501, "the configuration is not valid",                   13, "run: spangate check-config -c FILE")
 /* clang-format on */

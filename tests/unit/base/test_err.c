@@ -77,6 +77,12 @@ errno_becomes_a_name(void **state)
                 {ENETUNREACH, ERR_UNREACHABLE},
                 {EADDRINUSE, ERR_IN_USE},
                 {EACCES, ERR_PERMISSION},
+                {EPERM, ERR_PERMISSION},
+                {EROFS, ERR_PERMISSION},
+                {ENOSPC, ERR_NO_SPACE},
+                {EDQUOT, ERR_NO_SPACE},
+                {EIO, ERR_IO},
+                {ENOENT, ERR_NOT_FOUND},
                 {EDOM, ERR_SYSTEM}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (err_from_errno(rows[i].number) != rows[i].err)
