@@ -11,7 +11,7 @@ enum { LARGE_BYTES = 1024 * 1024, LARGE_AFTER = 3, FREE_STEP_US = 10000, FREE_MA
 static bool
 is_overload(const struct grpc_answer *answer)
 {
-    return answer->err == ERR_TIMEOUT ||
+    return answer->err == ERR_TIMEOUT || answer->err == ERR_CLOSED ||
            (answer->err == ERR_OK &&
             (answer->status == GRPC_UNAVAILABLE || answer->status == GRPC_RESOURCE_EXHAUSTED ||
              answer->status == GRPC_DEADLINE_EXCEEDED));
@@ -56,6 +56,7 @@ hold(struct sending *sending, const struct backend *backend)
 {
     struct forward *forward = sending->forward;
     sending->n_tries++;
+    sending->must_pay = true;
     if (sending->n_tries == 1 &&
         balancer_has_other(forward->balancer, sending->method, backend->id))
         sending_wait(sending, 0);
@@ -116,6 +117,7 @@ answer_on_done(void *ctx, const struct grpc_answer *answer)
     switch (outcome) {
     case OUTCOME_OK:
         isolate_on_commit(forward, sending->method);
+        retry_budget_earn(&forward->budget, (double)sending->load.weight / BACKEND_BATCH_WEIGHT);
         store_ack(forward->store, &sending->batch);
         sending_end(sending);
         break;

@@ -122,12 +122,6 @@ backend_has_room(const struct backend *backend)
            grpc_channel_has_room(backend->channel);
 }
 
-bool
-backend_is_ejected(const struct backend *backend, uint64_t now_us)
-{
-    return backend->ejected_until_us > now_us;
-}
-
 static enum method
 second_choice(enum method first)
 {
@@ -189,7 +183,9 @@ backend_on_cancel(struct backend *backend, const struct backend_load *load)
 static void
 cut_limit(struct backend *backend, const struct backend_result *result, double factor)
 {
-    if (result->started_us <= backend->cut_us && backend->cut_us != 0)
+    /* The same time is after it: answers come before new calls in a turn, and a turn has one time.
+     */
+    if (result->started_us < backend->cut_us)
         return;
     backend->cut_us = result->now_us;
     backend->round_weight = 0;
@@ -216,8 +212,7 @@ static void
 on_ok(struct backend *backend, const struct backend_result *result)
 {
     uint64_t took_us = result->now_us - result->started_us;
-    backend->n_failures = 0;
-    backend->n_ejections = 0;
+    outlier_on_ok(&backend->outlier, result->started_us, result->now_us);
     backend->n_unknown[result->wire] = 0;
     backend->committed_us[result->method] = result->now_us;
     if (took_us > SLOW_US)
@@ -259,7 +254,7 @@ backend_on_done(struct backend *backend, const struct backend_result *result)
         break;
     case OUTCOME_HOLD:
     case OUTCOME_EXHAUSTED:
-        backend->n_failures++;
+        outlier_on_failure(&backend->outlier, result->now_us);
         if (result->is_overload)
             cut_limit(backend, result, 0.5);
         break;

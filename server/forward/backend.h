@@ -13,6 +13,7 @@
 
 #include "base/method.h"
 #include "forward/forward.h"
+#include "forward/outlier.h"
 #include "forward/retry.h"
 #include "grpc/grpc_channel.h"
 #include "net/net.h"
@@ -40,9 +41,7 @@ struct backend {
     uint32_t round_weight; /* of the answers of this round */
     bool was_full;         /* the limit was reached in this round */
     uint64_t cut_us;
-    uint32_t n_failures; /* in a row */
-    uint32_t n_ejections;
-    uint64_t ejected_until_us;
+    struct outlier outlier;
     uint64_t success_s;                      /* last told to backend_names */
     uint64_t unknown_until_us[METHOD_COUNT]; /* answered UNIMPLEMENTED */
     uint32_t n_unknown[METHOD_COUNT];        /* in a row */
@@ -66,7 +65,6 @@ struct backend *backend_new(const struct backend_settings *);
 void backend_free(struct backend **);
 
 bool backend_has_room(const struct backend *);
-bool backend_is_ejected(const struct backend *, uint64_t now_us);
 /* The method of the call that carries a batch of this method; METHOD_NONE while the backend does
  * not know any that would do. */
 enum method backend_wire(const struct backend *, enum method, uint64_t now_us);
@@ -83,7 +81,7 @@ struct backend_result {
     enum method method, wire;
     enum retry_outcome outcome;
     int status;       /* for the metric */
-    bool is_overload; /* deadline, UNAVAILABLE, RESOURCE_EXHAUSTED */
+    bool is_overload; /* deadline, UNAVAILABLE (also a lost connection), RESOURCE_EXHAUSTED */
     struct backend_load load;
     uint64_t started_us, now_us;
     uint64_t unknown_us; /* how long not to try an UNIMPLEMENTED method */

@@ -12,9 +12,8 @@
 #include "base/mem.h"
 #include "forward/forward_int.h"
 
-enum { BALANCER_MAGIC = 0x42414c41, HOST_BYTES = 256, EJECT_AFTER = 5 };
-static const uint64_t RESOLVE_SOON_US = 2000000, EJECT_US = 30000000, EJECT_MAX_US = 300000000,
-                      ASK_AGAIN_US = 20000;
+enum { BALANCER_MAGIC = 0x42414c41, HOST_BYTES = 256 };
+static const uint64_t RESOLVE_SOON_US = 2000000, ASK_AGAIN_US = 20000;
 
 TAILQ_HEAD(backend_list, backend);
 
@@ -37,6 +36,7 @@ struct balancer {
     uint32_t n_names;
     struct backend_list backends, leaving;
     uint32_t n_backends;
+    bool was_panicking; /* for the log */
     uint64_t last_id, random, resolved_us;
     struct loop_timer resolve;
 };
@@ -233,12 +233,29 @@ balancer_sweep(struct balancer *balancer)
 }
 
 bool
-balancer_has_room(const struct balancer *balancer)
+balancer_is_panicking(const struct balancer *balancer)
 {
+    uint64_t now_us = clock_mono_us();
+    uint32_t n_out = 0, n_left = 0;
     const struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
-        if (backend_has_room(backend))
+        bool is_out = outlier_is_out(&backend->outlier, now_us);
+        n_out += is_out;
+        n_left += !is_out && backend->is_up;
+    }
+    return n_out > 0 && (n_out * 2 > balancer->n_backends || n_left == 0);
+}
+
+bool
+balancer_has_room(const struct balancer *balancer)
+{
+    uint64_t now_us = clock_mono_us();
+    bool takes_all = balancer_is_panicking(balancer);
+    const struct backend *backend;
+    TAILQ_FOREACH(backend, &balancer->backends, link)
+    {
+        if ((takes_all || !outlier_is_out(&backend->outlier, now_us)) && backend_has_room(backend))
             return true;
     }
     return false;
@@ -253,26 +270,33 @@ balancer_n_up(const struct balancer *balancer)
     return n;
 }
 
-/* How much a candidate is wanted: the best class alone competes. */
-static int
-grade(const struct backend *backend, uint64_t avoid, uint64_t now_us)
+uint32_t
+balancer_max_batches(const struct balancer *balancer)
 {
-    return (backend->id != avoid) + 2 * !backend_is_ejected(backend, now_us);
+    uint32_t n = 0;
+    const struct backend *backend;
+    TAILQ_FOREACH(backend, &balancer->backends, link) n += backend->max_limit;
+    return n;
 }
 
+/* Those that are not ejected alone compete, even when they are full; of them, those that are not to
+ * be avoided. In panic, or when no other knows the method, everyone competes. */
 static uint32_t
 candidates(const struct balancer *balancer, enum method method, uint64_t avoid,
            struct backend **out)
 {
     uint64_t now_us = clock_mono_us();
+    bool takes_all = balancer_is_panicking(balancer) || !balancer_has_other(balancer, method, 0);
     uint32_t n = 0;
     int best = -1;
     struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
+        if (!takes_all && outlier_is_out(&backend->outlier, now_us))
+            continue;
         if (!backend_has_room(backend) || backend_wire(backend, method, now_us) == METHOD_NONE)
             continue;
-        int mine = grade(backend, avoid, now_us);
+        int mine = backend->id != avoid;
         if (mine < best)
             continue;
         n = mine > best ? 0 : n;
@@ -298,11 +322,12 @@ balancer_pick(struct balancer *balancer, enum method method, uint64_t avoid)
 bool
 balancer_has_other(const struct balancer *balancer, enum method method, uint64_t id)
 {
+    uint64_t now_us = clock_mono_us();
     const struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
-        if (backend->id != id && backend->is_up && !backend_is_ejected(backend, clock_mono_us()) &&
-            backend_wire(backend, method, clock_mono_us()) != METHOD_NONE)
+        if (backend->id != id && backend->is_up && !outlier_is_out(&backend->outlier, now_us) &&
+            backend_wire(backend, method, now_us) != METHOD_NONE)
             return true;
     }
     return false;
@@ -330,15 +355,14 @@ void
 balancer_judge(struct balancer *balancer, struct backend *backend)
 {
     uint64_t now_us = clock_mono_us();
-    if (backend->n_failures < EJECT_AFTER || backend_is_ejected(backend, now_us))
+    if (!outlier_is_due(&backend->outlier, now_us))
         return;
-    uint32_t n_ejected = 0;
-    struct backend *other;
-    TAILQ_FOREACH(other, &balancer->backends, link) n_ejected += backend_is_ejected(other, now_us);
-    if ((n_ejected + 1) * 2 > balancer->n_backends)
-        return;
-    uint64_t eject_us = EJECT_US * ++backend->n_ejections;
-    backend->ejected_until_us = now_us + (eject_us < EJECT_MAX_US ? eject_us : EJECT_MAX_US);
-    backend->n_failures = 0;
-    log_warn("forward", "backend ejected after failures in a row", "backend=%s", backend->name);
+    outlier_eject(&backend->outlier, now_us);
+    log_warn("forward", "backend ejected, it fails too often", "backend=%s seconds=%llu",
+             backend->name, (unsigned long long)((backend->outlier.until_us - now_us) / 1000000));
+    bool is_panicking = balancer_is_panicking(balancer);
+    if (is_panicking && !balancer->was_panicking && balancer->n_backends > 1)
+        log_warn("forward", "too many backends are ejected, all stay in use", "backends=%u",
+                 balancer->n_backends);
+    balancer->was_panicking = is_panicking;
 }

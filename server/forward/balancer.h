@@ -28,17 +28,21 @@ struct balancer *balancer_new(const struct balancer_settings *);
 /* No call is in flight. */
 void balancer_free(struct balancer **);
 
+/* More than half of the backends are ejected, or no connected one is left: ejection is ignored. */
+bool balancer_is_panicking(const struct balancer *);
+/* The batches that all backends together may carry at most. */
+uint32_t balancer_max_batches(const struct balancer *);
 /* Some backend takes a call now. */
 bool balancer_has_room(const struct balancer *);
 uint32_t balancer_n_up(const struct balancer *);
-/* A backend that takes a batch of this method now, if possible not the one with the id avoid and
- * not an ejected one; NULL when there is none. */
+/* A backend that takes a batch of this method now, if possible not the one with the id avoid; an
+ * ejected one only in panic or when no other knows the method; NULL when there is none. */
 struct backend *balancer_pick(struct balancer *, enum method, uint64_t avoid);
-/* Another connected backend than the one with this id takes the method. */
+/* Another connected backend than the one with this id, not ejected, takes the method. */
 bool balancer_has_other(const struct balancer *, enum method, uint64_t id);
 /* balancer_pick gave NULL although there is room: when to ask again for this method. */
 uint64_t balancer_ask_again_us(const struct balancer *, enum method);
-/* After a failure: five in a row eject a backend for 30 s x n, at most half of them at a time. */
+/* After a failure: ejects the backend when outlier says so. */
 void balancer_judge(struct balancer *, struct backend *);
 /* Frees drained backends; never from a channel's callback. */
 void balancer_sweep(struct balancer *);

@@ -69,8 +69,14 @@ send_ready(struct forward *forward)
         if (!sending_is_fresh(sending))
             continue;
         struct backend *backend = balancer_pick(forward->balancer, sending->method, sending->avoid);
-        if (backend != NULL) {
+        if (backend != NULL && sending_pay(sending)) {
             sending_start(sending, backend);
+            continue;
+        }
+        if (backend != NULL) {
+            /* Never 0, it would be seen again in this turn. */
+            sending_wait(sending, 1 + retry_delay_us(&forward->shared->settings, sending->n_tries,
+                                                     &forward->random));
             continue;
         }
         uint64_t again_us = balancer_ask_again_us(forward->balancer, sending->method);
@@ -171,6 +177,7 @@ forward_new(struct loop *loop, struct store *store, struct forward_shared *share
     uint64_t seed = clock_fresh_us() ^ (uint64_t)(uintptr_t)forward;
     forward->random = hash_bytes(bytes_of(&seed, sizeof(seed))) | 1;
     forward->swept_us = clock_mono_us();
+    retry_budget_init(&forward->budget, shared->settings.retry_budget, clock_mono_us());
     forward->alarm = loop_alarm_new(loop, on_alarm, forward);
     forward->turn = loop_turn_add(loop, TURN_FORWARD, on_turn, forward);
     struct balancer_settings settings = {

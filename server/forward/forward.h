@@ -4,7 +4,8 @@
  * upstream       how a batch becomes the bytes of one call
  * balancer       which backends there are, and which one gets the next call
  * backend        one connection: how much it may carry, what it does not know
- * retry          what an answer means, and how long to wait
+ * outlier        when a backend fails too often to be used
+ * retry          what an answer means, how long to wait, how many resends at once
  * isolate        finds the record that a backend alone refuses
  * backend_names  the backends' slots in the metrics, the same for all workers
  *
@@ -35,6 +36,7 @@ struct forward_settings {
     uint64_t retry_initial_us, retry_max_us;
     double retry_multiplier;
     uint32_t retry_jitter_percent;
+    uint32_t retry_budget; /* batches sent again at once, at least; 1 or more */
     uint32_t max_inflight; /* batches per backend, all workers together */
     uint32_t n_workers;
     uint64_t dns_interval_us;

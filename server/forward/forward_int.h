@@ -52,6 +52,7 @@ struct sending {
     uint64_t avoid; /* the backend that failed it last; 0: none */
     uint32_t n_tries, n_free, n_refused, n_exhausted;
     uint64_t failed_us; /* start of the first call that was refused or exhausted; 0: none */
+    bool must_pay;      /* the next call needs a token of the retry budget */
     bool is_suspect;    /* a member of its method's isolation */
 };
 TAILQ_HEAD(sending_list, sending);
@@ -78,6 +79,7 @@ struct forward {
     uint32_t n_waiting[METHOD_COUNT]; /* READY or WAITING and no suspects */
     struct isolation isolation[METHOD_COUNT];
     uint32_t n_suspects;
+    struct retry_budget budget;
     uint64_t random, swept_us;
     bool is_flushing;
 };
@@ -91,6 +93,8 @@ void sending_set_state(struct sending *, enum sending_state);
 void sending_wait(struct sending *, uint64_t delay_us);
 void sending_set_suspect(struct sending *, bool is_suspect);
 void sending_start(struct sending *, struct backend *);
+/* The call it needs next is within the retry budget; takes the token. */
+bool sending_pay(struct sending *);
 /* Ends the call, without an answer. */
 void sending_cancel(struct sending *);
 /* False when all its records expired: then it is gone. */

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "forward/forward_int.h"
 
+enum { RETRY_BUDGET = 10 };
+
 void
 forward_settings_default(struct forward_settings *settings)
 {
@@ -16,6 +18,7 @@ forward_settings_default(struct forward_settings *settings)
         .retry_max_us = 30000000,
         .retry_multiplier = 2,
         .retry_jitter_percent = 20,
+        .retry_budget = RETRY_BUDGET,
         .max_inflight = 32,
         .n_workers = 1,
         .dns_interval_us = 30000000,
@@ -54,6 +57,7 @@ forward_shared_new(const struct conf *conf, const char *upstream)
         .retry_max_us = conf->upstream.retry.max_ms * 1000,
         .retry_multiplier = conf->upstream.retry.multiplier,
         .retry_jitter_percent = conf->upstream.retry.jitter_percent,
+        .retry_budget = RETRY_BUDGET,
         .max_inflight = conf->upstream.max_inflight,
         .n_workers = conf->limits.workers,
         .dns_interval_us = conf->upstream.dns_interval_ms * 1000,

@@ -35,6 +35,8 @@ again(struct sending *sending)
 {
     struct forward *forward = sending->forward;
     sending->n_tries++;
+    /* Suspects go one at a time anyway. */
+    sending->must_pay = !sending->is_suspect;
     sending_wait(sending,
                  retry_delay_us(&forward->shared->settings, sending->n_tries, &forward->random));
 }

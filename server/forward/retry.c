@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "forward/retry.h"
 
+static const double EARNED_BY_COMMIT = 0.1, EARNED_BY_US = 1e-6;
+
 enum retry_outcome
 retry_classify(const struct grpc_answer *answer)
 {
@@ -55,4 +57,30 @@ retry_delay_us(const struct forward_settings *settings, uint32_t n_tries, uint64
     double unit = (double)(retry_random(random) >> 11) / (double)(UINT64_C(1) << 53);
     delay *= 1 + (2 * unit - 1) * settings->retry_jitter_percent / 100;
     return (uint64_t)delay;
+}
+
+void
+retry_budget_init(struct retry_budget *budget, uint32_t capacity, uint64_t now_us)
+{
+    budget->tokens = capacity;
+    budget->earned_us = now_us;
+}
+
+void
+retry_budget_earn(struct retry_budget *budget, double committed)
+{
+    budget->tokens += committed * EARNED_BY_COMMIT;
+}
+
+bool
+retry_budget_take(struct retry_budget *budget, double cost, uint32_t capacity, uint64_t now_us)
+{
+    budget->tokens += (double)(now_us - budget->earned_us) * EARNED_BY_US;
+    budget->earned_us = now_us;
+    if (budget->tokens > capacity)
+        budget->tokens = capacity;
+    if (budget->tokens < cost)
+        return false;
+    budget->tokens -= cost;
+    return true;
 }

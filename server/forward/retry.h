@@ -3,6 +3,7 @@
 #ifndef FORWARD_RETRY_H
 #define FORWARD_RETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "forward/forward.h"
@@ -25,5 +26,16 @@ uint32_t retry_reason(const struct grpc_answer *);
 uint64_t retry_delay_us(const struct forward_settings *, uint32_t n_tries, uint64_t *random);
 /* xorshift64*: for jitter and choices, nothing secret. The state is never 0. */
 uint64_t retry_random(uint64_t *state);
+
+/* Resends beside the calls that go well: each commit earns a tenth of what it weighs, time earns
+ * one batch a second so that nothing stalls for good. Amounts are in batches. */
+struct retry_budget {
+    double tokens;
+    uint64_t earned_us;
+};
+void retry_budget_init(struct retry_budget *, uint32_t capacity, uint64_t now_us);
+void retry_budget_earn(struct retry_budget *, double committed);
+/* False, and nothing taken, when there is not enough. */
+bool retry_budget_take(struct retry_budget *, double cost, uint32_t capacity, uint64_t now_us);
 
 #endif

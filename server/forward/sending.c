@@ -148,9 +148,23 @@ sending_start(struct sending *sending, struct backend *backend)
         .ctx = sending,
         .on_done = answer_on_done,
     };
+    sending->must_pay = false;
     backend_on_start(backend, &sending->load);
     sending_set_state(sending, SENDING_FLYING);
     sending->request = grpc_channel_start(backend->channel, &request);
+}
+
+/* What the backends can carry at once is also what one lost connection may bring back. */
+bool
+sending_pay(struct sending *sending)
+{
+    struct forward *forward = sending->forward;
+    if (!sending->must_pay || forward->is_flushing)
+        return true;
+    uint32_t least = forward->shared->settings.retry_budget;
+    uint32_t most = balancer_max_batches(forward->balancer);
+    double cost = (double)sending->load.weight / BACKEND_BATCH_WEIGHT;
+    return retry_budget_take(&forward->budget, cost, most > least ? most : least, clock_mono_us());
 }
 
 void

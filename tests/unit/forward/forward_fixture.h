@@ -114,6 +114,7 @@ world_settings(void)
     forward_settings_default(&settings);
     settings.retry_initial_us = 5000;
     settings.retry_max_us = 50000;
+    settings.retry_budget = 10000;
     settings.reconnect_initial_us = 10000;
     settings.reconnect_max_us = 50000;
     return settings;

@@ -212,6 +212,30 @@ failing_backend_is_avoided(void **state)
 }
 
 static void
+resends_beyond_the_budget_wait_and_nothing_is_dropped(void **state)
+{
+    (void)state;
+    struct world world;
+    struct forward_settings settings = world_settings();
+    settings.retry_budget = 3;
+    settings.max_inflight = 2;
+    settings.retry_initial_us = settings.retry_max_us = 1000;
+    world_init(&world, &settings, 1);
+    world.backends[0]->status = GRPC_UNAVAILABLE;
+    uint64_t started_us = clock_fresh_us();
+    world_put(&world, METHOD_SEGMENT_COLLECT, 100);
+    /* The first call, three tokens, then one a second. */
+    WORLD_UNTIL(&world, world.backends[0]->n_calls == 5);
+    assert_true(clock_fresh_us() - started_us > 900000);
+    assert_int_equal(store_n_held(world.store), 100);
+    world.backends[0]->status = 0;
+    WORLD_UNTIL_EMPTY(&world);
+    assert_int_equal(world_assert_stored(&world, 0), 1);
+    assert_int_equal(world.backends[0]->n_calls, 6);
+    world_fini(&world);
+}
+
+static void
 two_backends_share_the_work(void **state)
 {
     (void)state;
@@ -467,6 +491,7 @@ main(void)
         cmocka_unit_test(silence_ends_at_the_deadline_and_goes_elsewhere),
         cmocka_unit_test(dead_backend_costs_nothing_while_the_other_lives),
         cmocka_unit_test(failing_backend_is_avoided),
+        cmocka_unit_test(resends_beyond_the_budget_wait_and_nothing_is_dropped),
         cmocka_unit_test(two_backends_share_the_work),
         cmocka_unit_test(one_poisonous_record_is_set_aside_alone),
         cmocka_unit_test(poison_in_every_batch_holds_up_nobody_for_ever),

@@ -61,6 +61,35 @@ waits_grow_to_the_longest_and_differ(void **state)
     assert_int_equal(retry_delay_us(&settings, 3, &random), 800000);
 }
 
+static void
+resends_are_a_tenth_of_commits_and_one_a_second(void **state)
+{
+    (void)state;
+    struct retry_budget budget;
+    uint64_t now_us = 5000000;
+    retry_budget_init(&budget, 10, now_us);
+    for (int i = 0; i < 10; i++)
+        assert_true(retry_budget_take(&budget, 1, 10, now_us));
+    assert_false(retry_budget_take(&budget, 1, 10, now_us));
+    for (int i = 0; i < 25; i++)
+        retry_budget_earn(&budget, 1);
+    assert_true(retry_budget_take(&budget, 1, 10, now_us));
+    assert_true(retry_budget_take(&budget, 1, 10, now_us));
+    assert_false(retry_budget_take(&budget, 1, 10, now_us));
+    /* Half is left over; a small message costs less. */
+    assert_true(retry_budget_take(&budget, 1.0 / 16, 10, now_us));
+    /* Nothing is ever committed: still one a second. */
+    uint32_t n = 0;
+    for (int i = 0; i < 1000; i++)
+        n += retry_budget_take(&budget, 1, 10, now_us += 100000);
+    assert_in_range(n, 99, 101);
+    /* However long nothing was resent, only the capacity is there. */
+    now_us += 3600000000u;
+    for (n = 0; retry_budget_take(&budget, 1, 16, now_us); n++)
+        continue;
+    assert_int_equal(n, 16);
+}
+
 int
 main(void)
 {
@@ -68,6 +97,7 @@ main(void)
         cmocka_unit_test(only_status_0_commits),
         cmocka_unit_test(overload_and_lost_connections_never_bisect),
         cmocka_unit_test(waits_grow_to_the_longest_and_differ),
+        cmocka_unit_test(resends_are_a_tenth_of_commits_and_one_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
