@@ -129,6 +129,8 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -DSPANGATE_DEBUG \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FUZZ_OBJECTS := $(foreach l,$(LAYERS),$(patsubst $(BUILD)/%,$(FUZZ_BUILD)/%,$(objects_$(l))))
+# The simulated disk: fuzz_spool_open needs it.
+FUZZ_SUPPORT := $(patsubst %.c,%.o,$(wildcard tests/unit/support/sim_disk*.c))
 REPLAY := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz/replay_%)
 F ?= segment_decode
 T ?= 60
@@ -141,10 +143,12 @@ $(FUZZ_BUILD)/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 
-$(FUZZ_BUILD)/fuzz_%: $(FUZZ_BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
+$(FUZZ_BUILD)/tests/%.o: CPPFLAGS += -Itests/unit
+
+$(FUZZ_BUILD)/fuzz_%: $(FUZZ_BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(FUZZ_SUPPORT:%=$(FUZZ_BUILD)/%)
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(foreach l,$(LAYERS),$(call archive,$(l)))
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FUZZ_SUPPORT:%=$(BUILD)/%) $(foreach l,$(LAYERS),$(call archive,$(l)))
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
 # libFuzzer's entry has no header that declares it.

@@ -39,10 +39,15 @@ answer_live(struct admin *admin, struct http1_request *request)
 static void
 answer_ready(struct admin *admin, struct http1_request *request)
 {
-    if (admin->settings.source.is_ready(admin->settings.source.ctx))
+    uint32_t not_ready = admin->settings.source.not_ready(admin->settings.source.ctx);
+    if (not_ready == 0)
         http1_answer(request, 200, TEXT_PLAIN, BYTES("ok\n"));
-    else
+    else if (not_ready & NOT_READY_DRAINING)
         http1_answer(request, 503, TEXT_PLAIN, BYTES("draining\n"));
+    else if (not_ready & NOT_READY_SPOOL)
+        http1_answer(request, 503, TEXT_PLAIN, BYTES("the spool's disk is broken\n"));
+    else
+        http1_answer(request, 503, TEXT_PLAIN, BYTES("the spool is full\n"));
 }
 
 static void

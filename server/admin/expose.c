@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "admin/expose_int.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "integrity/integrity.h"
+
+enum { COLLECT_TRIES = 10 };
 
 /* One scrape. */
 struct scrape {
@@ -188,18 +191,6 @@ is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t ind
     return true;
 }
 
-static void
-add_sample(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
-{
-    text_addf(scrape->out, "spangate_%s", row->name);
-    if (row->dimension != BY_NONE) {
-        text_add(scrape->out, "{");
-        add_labels(scrape, row->dimension, index);
-        text_add(scrape->out, "}");
-    }
-    text_addf(scrape->out, " %lld\n", (long long)value_at(scrape, row, index));
-}
-
 /* Seconds, exactly, without trailing zeros. */
 static void
 add_seconds(struct text *out, uint64_t us, bool with_point)
@@ -214,6 +205,31 @@ add_seconds(struct text *out, uint64_t us, bool with_point)
     for (; fraction % 10 == 0; fraction /= 10)
         n_digits--;
     text_addf(out, ".%0*llu", n_digits, (unsigned long long)fraction);
+}
+
+static uint64_t
+age_us(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    int64_t oldest_ms = (int64_t)value_at(scrape, row, index), now_ms = clock_unix_ms();
+    return oldest_ms > 0 && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) * 1000 : 0;
+}
+
+static void
+add_sample(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    text_addf(scrape->out, "spangate_%s", row->name);
+    if (row->dimension != BY_NONE) {
+        text_add(scrape->out, "{");
+        add_labels(scrape, row->dimension, index);
+        text_add(scrape->out, "}");
+    }
+    if (row->kind == METRIC_OLDEST) {
+        text_add(scrape->out, " ");
+        add_seconds(scrape->out, age_us(scrape, row, index), false);
+        text_add(scrape->out, "\n");
+        return;
+    }
+    text_addf(scrape->out, " %lld\n", (long long)value_at(scrape, row, index));
 }
 
 static void
@@ -267,6 +283,7 @@ add_family(const struct scrape *scrape, const struct metric_row *row)
         [METRIC_COUNTER] = "counter",
         [METRIC_GAUGE] = "gauge",
         [METRIC_HISTOGRAM_KIND] = "histogram",
+        [METRIC_OLDEST] = "gauge",
     };
     add_header(scrape, "spangate_", row->name, types[row->kind], row->help);
     for (uint32_t i = 0; i < row->n; i++) {
@@ -304,8 +321,10 @@ add_ledger(const struct scrape *scrape)
                      total_of(scrape, METRIC_ITEMS_QUARANTINED);
     uint64_t held = total_of(scrape, METRIC_ITEMS_QUEUED) + total_of(scrape, METRIC_ITEMS_INFLIGHT);
     add_single(scrape, "ledger_imbalance_items",
-               "Accepted items that ended nowhere and are not held. Was anything lost in silence?",
-               (int64_t)(total_of(scrape, METRIC_ITEMS_ACCEPTED) - ended - held));
+               "Accepted or restored items that ended nowhere and are not held. Was anything lost "
+               "in silence?",
+               (int64_t)(total_of(scrape, METRIC_ITEMS_ACCEPTED) +
+                         total_of(scrape, METRIC_SPOOL_RECOVERED) - ended - held));
     add_header(scrape, "spangate_", "buffer_items", "gauge",
                "Items held, queued or in flight. Is the buffer filling?");
     for (uint32_t i = 0; i < SIGNAL_COUNT; i++)
@@ -318,15 +337,15 @@ add_ledger(const struct scrape *scrape)
 static void
 add_readiness(const struct scrape *scrape)
 {
-    bool is_ready = scrape->source->is_ready(scrape->source->ctx);
+    uint32_t not_ready = scrape->source->not_ready(scrape->source->ctx);
     add_single(scrape, "ready", "1 while agents may be sent here. Does this replica serve?",
-               is_ready);
+               not_ready == 0);
     add_header(scrape, "spangate_", "not_ready_reason", "gauge",
                "1 for what keeps it from being ready. Why does this replica not serve?");
     static const char *const reasons[] = {"draining", "spool", "buffer"};
     for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         text_addf(scrape->out, "spangate_not_ready_reason{reason=\"%s\"} %d\n", reasons[i],
-                  i == 0 && !is_ready);
+                  not_ready >> i & 1);
 }
 
 static void
@@ -379,12 +398,31 @@ add_process(const struct scrape *scrape)
     }
 }
 
+/* An item that one thread took and another ended may be seen to end before it came: the threads are
+ * read one after the other. */
+static bool
+has_negative(const struct scrape *scrape)
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_row *row = metric_row((enum metric)i);
+        for (uint32_t k = 0; row->kind == METRIC_GAUGE && k < row->n; k++)
+            if ((int64_t)value_at(scrape, row, k) < 0)
+                return true;
+    }
+    return false;
+}
+
 static void
 collect(struct scrape *scrape)
 {
     scrape->sums = mem_new_n(uint64_t, metric_n_slots());
-    for (uint32_t i = 0; i < scrape->source->n_metrics; i++)
-        metrics_collect(scrape->source->metrics[i], scrape->sums);
+    for (int i = 0; i < COLLECT_TRIES; i++) {
+        memset(scrape->sums, 0, metric_n_slots() * sizeof(*scrape->sums));
+        for (uint32_t m = 0; m < scrape->source->n_metrics; m++)
+            metrics_collect(scrape->source->metrics[m], scrape->sums);
+        if (!has_negative(scrape))
+            break;
+    }
     for (uint32_t i = 0; i < METRIC_BACKENDS; i++)
         if (!scrape->source->backend_name(scrape->source->ctx, i, scrape->backends[i]))
             scrape->backends[i][0] = '\0';

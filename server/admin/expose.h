@@ -14,12 +14,15 @@
 
 enum { EXPOSE_BACKEND_NAME = 300 };
 
+/* Why agents should not be sent here: bits. */
+enum { NOT_READY_DRAINING = 1u << 0, NOT_READY_SPOOL = 1u << 1, NOT_READY_BUFFER = 1u << 2 };
+
 struct expose_source {
     struct metrics *const *metrics; /* of all threads */
     uint32_t n_metrics;
     const char *version, *revision, *nghttp2; /* for build_info; literals */
     void *ctx;
-    bool (*is_ready)(void *ctx);
+    uint32_t (*not_ready)(void *ctx); /* 0: ready */
     /* The backend in a balancer slot; false: the slot is not in use. */
     bool (*backend_name)(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME]);
 };

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,4 +59,10 @@ void
 mem_free(void *p)
 {
     free(p);
+}
+
+size_t
+mem_bytes(void *p)
+{
+    return malloc_usable_size(p);
 }

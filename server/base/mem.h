@@ -19,5 +19,7 @@ char *mem_string(const char *s);
 /* A NUL-terminated copy of n bytes. */
 char *mem_string_n(const void *p, size_t n);
 void mem_free(void *p);
+/* What an allocation really takes; p is not NULL. */
+size_t mem_bytes(void *p);
 
 #endif

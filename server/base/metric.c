@@ -7,9 +7,11 @@
 
 #define WIDTH_COUNTER 1
 #define WIDTH_GAUGE 1
+#define WIDTH_OLDEST 1
 #define WIDTH_HISTOGRAM METRIC_HISTOGRAM
 #define METRIC_COUNTER_KIND METRIC_COUNTER
 #define METRIC_GAUGE_KIND METRIC_GAUGE
+#define METRIC_OLDEST_KIND METRIC_OLDEST
 
 /* The first slot of each metric: an enum counts through the table. */
 enum first_slot {
@@ -139,6 +141,16 @@ metric_n_slots(void)
     return N_SLOTS;
 }
 
+static void
+keep_oldest(const struct metric_row *row, const uint64_t *copy, uint64_t *sums)
+{
+    for (uint32_t i = row->first; i < row->first + row->n; i++) {
+        uint64_t before = sums[i] - copy[i];
+        bool is_older = copy[i] != 0 && (before == 0 || copy[i] < before);
+        sums[i] = is_older ? copy[i] : before;
+    }
+}
+
 void
 metrics_collect(struct metrics *metrics, uint64_t *sums)
 {
@@ -153,6 +165,9 @@ metrics_collect(struct metrics *metrics, uint64_t *sums)
     }
     for (uint32_t i = 0; i < N_SLOTS; i++)
         sums[i] += copy[i];
+    for (uint32_t i = 0; i < METRIC_COUNT; i++)
+        if (rows[i].kind == METRIC_OLDEST)
+            keep_oldest(&rows[i], copy, sums);
 }
 
 const struct metric_row *

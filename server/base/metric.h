@@ -63,7 +63,9 @@ enum { RETRY_STATUS, RETRY_CONNECTION, RETRY_TIMEOUT };
 enum { EVICTED_FULL, EVICTED_EXPIRED };
 enum { TIER_MEMORY, TIER_DISK };
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_KIND };
+/* OLDEST: a time in Unix milliseconds, 0: none; of all threads the earliest counts. Shown as an age
+ * in seconds. */
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_KIND, METRIC_OLDEST };
 
 enum metric {
 #define METRIC(token, name, kind, dimension, help) METRIC_##token,
@@ -99,7 +101,8 @@ void metric_observe_us(struct metrics *, enum metric, uint32_t index, uint64_t u
 /* Owner thread, at the end of a loop turn: makes all changes visible at once. */
 void metrics_publish(struct metrics *);
 
-/* Any thread: adds this thread's last published state to sums[METRIC_SLOTS]. */
+/* Any thread: adds this thread's last published state to sums[metric_n_slots()], which begin at
+ * 0. */
 uint32_t metric_n_slots(void);
 void metrics_collect(struct metrics *, uint64_t *sums);
 const struct metric_row *metric_row(enum metric);

@@ -45,13 +45,21 @@ add_upstream(const struct serve *serve, struct text *out)
 static void
 add_buffer(const struct serve *serve, struct text *out)
 {
-    const char *note = conf_buffer_note(serve->conf);
-    text_add(out, "memory ");
-    text_add_size(out, serve->conf->buffer.memory.max_bytes);
+    static const char *const words[] = {
+        [CONF_BUFFER_DURABLE] = "durable",
+        [CONF_BUFFER_SPILL] = "spill",
+        [CONF_BUFFER_MEMORY] = "memory only",
+    };
+    const struct conf *conf = serve->conf;
+    text_addf(out, "%s: ", words[conf->buffer.mode]);
+    if (conf->buffer.mode != CONF_BUFFER_MEMORY) {
+        text_add_size(out, conf->buffer.disk.max_bytes);
+        text_addf(out, " in %s, ", conf->buffer.disk.path);
+    }
+    text_add_size(out, conf->buffer.memory.max_bytes);
     text_add(out, " of ");
-    text_add_size(out, serve->conf->limits.memory_bytes);
-    if (note != NULL)
-        text_addf(out, " (%s)", note);
+    text_add_size(out, conf->limits.memory_bytes);
+    text_add(out, " memory");
 }
 
 static const char *
@@ -116,6 +124,16 @@ start_sink(struct serve *serve)
 }
 
 static int
+exit_of_start(enum err err)
+{
+    if (err == ERR_LOCKED)
+        return COMMAND_LOCKED;
+    if (err == ERR_PERMISSION)
+        return COMMAND_PERMISSION;
+    return err == ERR_IO || err == ERR_NO_SPACE ? COMMAND_IO : COMMAND_SYSTEM;
+}
+
+static int
 start_daemon(struct serve *serve)
 {
     struct daemon_settings settings = {
@@ -129,7 +147,7 @@ start_daemon(struct serve *serve)
     enum err err = daemon_start(&settings, &why, &serve->daemon);
     if (err != ERR_OK) {
         command_tell(serve->in, "%s; %s", why.p != NULL ? why.p : err_words(err), err_advice(err));
-        result = COMMAND_SYSTEM;
+        result = exit_of_start(err);
     }
     text_fini(&why);
     return result;

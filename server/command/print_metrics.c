@@ -6,11 +6,11 @@
 #include "base/metric.h"
 #include "command/command.h"
 
-static bool
+static uint32_t
 is_never_ready(void *ctx)
 {
     (void)ctx;
-    return false;
+    return NOT_READY_DRAINING;
 }
 
 static bool
@@ -100,7 +100,7 @@ void
 command_print_metrics(struct text *out)
 {
     struct expose_source source = {
-        .version = "", .is_ready = is_never_ready, .backend_name = has_no_backend};
+        .version = "", .not_ready = is_never_ready, .backend_name = has_no_backend};
     struct text scrape = TEXT_EMPTY;
     text_add(out,
              "# Metrics\n\nMade by `spangate print metrics` from `server/tables/metrics.h` and "

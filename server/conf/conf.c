@@ -1,4 +1,4 @@
-/* The option table as rows, the life of a snapshot, and what runs in place of what is not built. */
+/* The option table as rows, and the life of a snapshot. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf.h"
 
@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "conf/conf_int.h"
 
-enum { QUARANTINE_PERCENT = 8 }; /* of limits.memory, as long as there is no disk store */
+enum { QUARANTINE_PERCENT = 8 }; /* of limits.memory */
 
 #define ENUM(name, values) static const char *const words_##name[] = {values};
 #define VALUE(token, word) word,
@@ -225,27 +225,6 @@ conf_add_origin(const struct conf *conf, struct text *text)
                   n_environment == 1 ? "" : "s");
     if (n_flags > 0)
         text_addf(text, ", %u from flags", n_flags);
-}
-
-enum conf_buffer_mode
-conf_buffer_mode(const struct conf *conf)
-{
-    (void)conf;
-    return CONF_BUFFER_MEMORY;
-}
-
-const char *
-conf_buffer_note(const struct conf *conf)
-{
-    switch (conf->buffer.mode) {
-    case CONF_BUFFER_DURABLE:
-        return "durable runs as memory until the spool is built";
-    case CONF_BUFFER_SPILL:
-        return "spill runs as memory until the spool is built";
-    case CONF_BUFFER_MEMORY:
-        break;
-    }
-    return NULL;
 }
 
 uint64_t

@@ -114,10 +114,19 @@ void conf_diags_fini(struct conf_diags *);
 /* "file:5:5: error C012: ..." with the line, the caret and the suggestion; no last line. */
 void conf_diags_print(const struct conf_diags *, bool color, struct text *out);
 
-/* What the machine allows: for auto values. */
+/* The file system that holds a directory, or would hold it. */
+struct conf_volume {
+    uint64_t id;         /* the same for directories that share its space */
+    uint64_t free_bytes; /* for the unprivileged */
+    uint64_t used_bytes; /* by the files in the directory */
+    bool is_memory;      /* tmpfs or ramfs */
+};
+/* What the machine allows: for auto values and warnings. */
 struct conf_system {
     uint64_t memory_bytes; /* cgroup limit; 0: none */
     uint32_t n_cpus;       /* CPU quota rounded up, else the CPUs we may run on */
+    /* False: it cannot be told. NULL: volumes are not looked at. */
+    bool (*find_volume)(const char *directory, struct conf_volume *out);
 };
 void conf_system_read(struct conf_system *);
 
@@ -139,12 +148,8 @@ const char *conf_file(const struct conf *);
 /* "spangate.yaml, 2 settings from the environment, 1 from flags" or "defaults". */
 void conf_add_origin(const struct conf *, struct text *);
 
-/* What runs in place of what is not built yet. */
-/* memory until there is a spool. */
-enum conf_buffer_mode conf_buffer_mode(const struct conf *);
-/* "durable runs as memory until the spool is built", for serve's buffer line; NULL: runs as set. */
-const char *conf_buffer_note(const struct conf *);
-/* Bytes of the quarantine ring in memory, all workers together. */
+/* Bytes of the quarantine ring in memory, all workers together: without a disk, or while it cannot
+ * be used. */
 uint64_t conf_quarantine_bytes(const struct conf *);
 
 /* One value as written: "512MiB", "200ms", "20%". False: not well formed or without a unit. */

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/check.h"
 #include "conf/conf_int.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -21,46 +20,12 @@ enum {
     MAX_WORKERS = 4,
 };
 
-static const struct conf_row *
-row_of(const char *path)
-{
-    const struct conf_row *row = conf_row_find(path);
-    check(row != NULL);
-    return row;
-}
-
-static const struct conf_setting *
-setting_of(const struct conf_loading *loading, const char *path)
-{
-    return conf_setting_of(loading->conf, row_of(path));
-}
-
-static bool
-is_set(const struct conf_loading *loading, const char *path)
-{
-    return setting_of(loading, path)->origin != CONF_FROM_DEFAULT;
-}
-
-static bool
-is_bad(const struct conf_loading *loading, const char *path)
-{
-    return setting_of(loading, path)->is_bad;
-}
-
 /* A bad value is worked out, too, so that what depends on it is not called bad. */
 static bool
 is_auto(const struct conf_loading *loading, const char *path)
 {
-    return setting_of(loading, path)->is_auto || is_bad(loading, path);
-}
-
-static struct conf_place
-place_of(const struct conf_loading *loading, const char *path)
-{
-    struct conf_place place = setting_of(loading, path)->place;
-    if (place.file == NULL)
-        place.file = loading->input->file;
-    return place;
+    const struct conf_setting *setting = conf_setting_of(loading->conf, conf_row_find(path));
+    return setting->is_auto || setting->is_bad;
 }
 
 static uint64_t
@@ -112,14 +77,25 @@ resolve_parts(struct conf_loading *loading)
                         least(MESSAGE_MIB * MIB, conf->limits.memory_bytes / 4)));
 }
 
+/* A trial leaves no directory behind, and needs none that it may write to. */
+static void
+resolve_trial(struct conf_loading *loading)
+{
+    struct conf *conf = loading->conf;
+    if (conf->upstream.kind == CONF_KIND_SINK && !conf_loading_is_set(loading, "buffer.mode") &&
+        !conf_loading_is_set(loading, "buffer.disk.path"))
+        conf->buffer.mode = CONF_BUFFER_MEMORY;
+}
+
 static void
 check_memory(struct conf_loading *loading)
 {
     const struct conf *conf = loading->conf;
     uint64_t window = conf->integrity.window_ms > 0 ? conf->integrity.window_memory_bytes : 0;
-    bool window_by_hand = is_set(loading, "integrity.window_memory");
-    if (is_bad(loading, "limits.memory") || is_bad(loading, "buffer.memory.max") ||
-        is_bad(loading, "integrity.window_memory"))
+    bool window_by_hand = conf_loading_is_set(loading, "integrity.window_memory");
+    if (conf_loading_is_bad(loading, "limits.memory") ||
+        conf_loading_is_bad(loading, "buffer.memory.max") ||
+        conf_loading_is_bad(loading, "integrity.window_memory"))
         return;
     if (!window_by_hand)
         window = 0; /* it shrinks to what is left */
@@ -134,10 +110,11 @@ check_memory(struct conf_loading *loading)
     }
     text_addf(&text, " %s above 60 %% of limits.memory, ", window > 0 ? "are together" : "is");
     text_add_size(&text, share(conf, SUM_PERCENT));
-    bool at_buffer = is_set(loading, "buffer.memory.max");
-    struct conf_place place = place_of(loading, at_buffer        ? "buffer.memory.max"
-                                                : window_by_hand ? "integrity.window_memory"
-                                                                 : "limits.memory");
+    bool at_buffer = conf_loading_is_set(loading, "buffer.memory.max");
+    struct conf_place place =
+        conf_loading_place(loading, at_buffer        ? "buffer.memory.max"
+                                    : window_by_hand ? "integrity.window_memory"
+                                                     : "limits.memory");
     conf_diag_add(loading->diags, CONF_ERROR, 33, &place, NULL, "%s", text.p);
     text_fini(&text);
 }
@@ -146,25 +123,28 @@ static void
 check_sizes(struct conf_loading *loading)
 {
     const struct conf *conf = loading->conf;
-    struct conf_place place = place_of(loading, "listen.max_message");
-    if (is_set(loading, "listen.max_message") && !is_bad(loading, "buffer.memory.max") &&
+    struct conf_place place = conf_loading_place(loading, "listen.max_message");
+    if (conf_loading_is_set(loading, "listen.max_message") &&
+        !conf_loading_is_bad(loading, "buffer.memory.max") &&
         conf->listen.max_message_bytes > conf->buffer.memory.max_bytes)
         conf_diag_add(loading->diags, CONF_ERROR, 42, &place, NULL,
                       "listen.max_message is above buffer.memory.max: such a message would wait "
                       "for ever");
-    else if (is_set(loading, "listen.max_message") && !is_bad(loading, "limits.memory") &&
+    else if (conf_loading_is_set(loading, "listen.max_message") &&
+             !conf_loading_is_bad(loading, "limits.memory") &&
              conf->listen.max_message_bytes > conf->limits.memory_bytes / 4)
         conf_diag_add(
             loading->diags, CONF_ERROR, 42, &place, NULL,
             "listen.max_message is above a quarter of limits.memory: such a message would "
             "wait for ever");
-    place = place_of(loading, "batch.max_size");
-    if (!is_bad(loading, "buffer.memory.max") &&
+    place = conf_loading_place(loading, "batch.max_size");
+    if (!conf_loading_is_bad(loading, "buffer.memory.max") &&
         conf->batch.max_size_bytes > conf->buffer.memory.max_bytes)
         conf_diag_add(loading->diags, CONF_WARNING, 41, &place, NULL,
                       "batch.max_size is above buffer.memory.max: no batch will get there");
-    place = place_of(loading, "upstream.retry.initial");
-    if (!is_bad(loading, "upstream.retry.initial") && !is_bad(loading, "upstream.retry.max") &&
+    place = conf_loading_place(loading, "upstream.retry.initial");
+    if (!conf_loading_is_bad(loading, "upstream.retry.initial") &&
+        !conf_loading_is_bad(loading, "upstream.retry.max") &&
         conf->upstream.retry.initial_ms > conf->upstream.retry.max_ms)
         conf_diag_add(loading->diags, CONF_ERROR, 38, &place, NULL,
                       "upstream.retry.initial is above upstream.retry.max");
@@ -205,8 +185,9 @@ own_listeners(const struct conf_loading *loading, struct own_listener *out)
     uint32_t n = 0;
     for (uint32_t i = 0; i < N_LISTENERS; i++) {
         out[n] = all[i];
-        bool counts = row_of(all[i].path)->later == 0 || is_set(loading, all[i].path);
-        if (counts && !is_bad(loading, all[i].path) && all[i].address[0] != '\0' &&
+        bool counts =
+            conf_row_find(all[i].path)->later == 0 || conf_loading_is_set(loading, all[i].path);
+        if (counts && !conf_loading_is_bad(loading, all[i].path) && all[i].address[0] != '\0' &&
             conf_parse_host_port(all[i].address, &out[n].parsed))
             n++;
     }
@@ -228,9 +209,9 @@ check_ports(struct conf_loading *loading, const struct own_listener *listeners, 
         for (uint32_t j = i + 1; j < n; j++) {
             if (!overlap(&listeners[i], &listeners[j]))
                 continue;
-            bool at_j = is_set(loading, listeners[j].path);
+            bool at_j = conf_loading_is_set(loading, listeners[j].path);
             struct conf_place place =
-                place_of(loading, at_j ? listeners[j].path : listeners[i].path);
+                conf_loading_place(loading, at_j ? listeners[j].path : listeners[i].path);
             conf_diag_add(loading->diags, CONF_ERROR, 32, &place, NULL,
                           "%s %s and %s %s share port %u", listeners[i].path, listeners[i].address,
                           listeners[j].path, listeners[j].address, listeners[i].parsed.port);
@@ -268,8 +249,9 @@ place_of_backend(const struct conf_loading *loading, uint32_t wanted)
     const struct conf_node *node = loading->addresses != NULL ? loading->addresses->first : NULL;
     for (uint32_t i = 0; node != NULL && i < wanted; i++)
         node = node->next;
-    return node != NULL && node->place.file != NULL ? node->place
-                                                    : place_of(loading, "upstream.addresses");
+    return node != NULL && node->place.file != NULL
+               ? node->place
+               : conf_loading_place(loading, "upstream.addresses");
 }
 
 static void
@@ -309,17 +291,18 @@ check_upstream(struct conf_loading *loading, const struct own_listener *listener
 {
     const struct conf *conf = loading->conf;
     const struct conf_list *addresses = &conf->upstream.addresses;
-    if (is_bad(loading, "upstream.kind"))
+    if (conf_loading_is_bad(loading, "upstream.kind"))
         return;
     if (conf->upstream.kind == CONF_KIND_KAFKA) {
-        struct conf_place place = place_of(loading, "upstream.kind");
+        struct conf_place place = conf_loading_place(loading, "upstream.kind");
         conf_diag_add(loading->diags, CONF_ERROR, 111, &place, NULL,
                       "upstream.kind: Kafka as the backend is not built yet; use oap");
     }
     if (conf->upstream.kind != CONF_KIND_OAP)
         return;
-    struct conf_place place = place_of(loading, "upstream.addresses");
-    if (addresses->n == 0 && !is_bad(loading, "upstream.addresses") && !loading->has_unknown_keys)
+    struct conf_place place = conf_loading_place(loading, "upstream.addresses");
+    if (addresses->n == 0 && !conf_loading_is_bad(loading, "upstream.addresses") &&
+        !loading->has_unknown_keys)
         conf_diag_add(loading->diags, CONF_ERROR, 30, &place, NULL,
                       "upstream.addresses is empty: there is nowhere to forward to; set it, or try "
                       "without OAP: spangate serve --sink");
@@ -338,12 +321,13 @@ check_listeners(struct conf_loading *loading)
     uint32_t n = own_listeners(loading, listeners);
     check_ports(loading, listeners, n);
     check_upstream(loading, listeners, n);
-    struct conf_place place = place_of(loading, "listen.grpc.address");
-    if (conf->listen.grpc.address[0] == '\0' && !is_bad(loading, "listen.grpc.address"))
+    struct conf_place place = conf_loading_place(loading, "listen.grpc.address");
+    if (conf->listen.grpc.address[0] == '\0' &&
+        !conf_loading_is_bad(loading, "listen.grpc.address"))
         conf_diag_add(loading->diags, CONF_ERROR, 40, &place, NULL,
                       "listen.grpc.address is empty: there is no port for agents");
     struct conf_host_port admin;
-    place = place_of(loading, "admin.address");
+    place = conf_loading_place(loading, "admin.address");
     if (conf_parse_host_port(conf->admin.address, &admin) && !is_loopback(admin.host) &&
         conf->admin.token_file[0] == '\0')
         conf_diag_add(loading->diags, CONF_ERROR, 34, &place, NULL,
@@ -357,7 +341,7 @@ check_pair(struct conf_loading *loading, const char *cert_path, const char *cert
 {
     if ((cert[0] == '\0') == (key[0] == '\0'))
         return;
-    struct conf_place place = place_of(loading, cert[0] != '\0' ? cert_path : key_path);
+    struct conf_place place = conf_loading_place(loading, cert[0] != '\0' ? cert_path : key_path);
     conf_diag_add(loading->diags, CONF_ERROR, 37, &place, NULL, "%s is set without %s",
                   cert[0] != '\0' ? cert_path : key_path, cert[0] != '\0' ? key_path : cert_path);
 }
@@ -370,12 +354,12 @@ check_tls(struct conf_loading *loading)
                "listen.grpc_tls.key_file", conf->listen.grpc_tls.key_file);
     check_pair(loading, "upstream.tls.cert_file", conf->upstream.tls.cert_file,
                "upstream.tls.key_file", conf->upstream.tls.key_file);
-    struct conf_place place = place_of(loading, "listen.grpc_tls.address");
+    struct conf_place place = conf_loading_place(loading, "listen.grpc_tls.address");
     if (conf->listen.grpc_tls.address[0] != '\0' && conf->listen.grpc_tls.cert_file[0] == '\0' &&
         conf->listen.grpc_tls.key_file[0] == '\0')
         conf_diag_add(loading->diags, CONF_ERROR, 37, &place, NULL,
                       "listen.grpc_tls.address is set without a cert_file and a key_file");
-    place = place_of(loading, "listen.grpc_tls.client_auth");
+    place = conf_loading_place(loading, "listen.grpc_tls.client_auth");
     if (conf->listen.grpc_tls.client_auth != CONF_CLIENT_AUTH_NONE &&
         conf->listen.grpc_tls.client_ca_file[0] == '\0')
         conf_diag_add(loading->diags, CONF_ERROR, 36, &place, NULL,
@@ -387,7 +371,7 @@ static void
 check_secret_file(struct conf_loading *loading, const char *path, const char *file)
 {
     struct stat status;
-    struct conf_place place = place_of(loading, path);
+    struct conf_place place = conf_loading_place(loading, path);
     if (file[0] != '\0' && stat(file, &status) == 0 && (status.st_mode & S_IROTH) != 0)
         conf_diag_add(loading->diags, CONF_WARNING, 35, &place, NULL,
                       "%s: %s can be read by everybody on this machine", path,
@@ -418,31 +402,6 @@ check_secrets(struct conf_loading *loading)
     }
 }
 
-static void
-warn_partly(struct conf_loading *loading)
-{
-    const struct conf *conf = loading->conf;
-    struct conf_place place = place_of(loading, "buffer.mode");
-    if (is_set(loading, "buffer.mode") && conf_buffer_note(conf) != NULL)
-        conf_diag_add(loading->diags, CONF_WARNING, 107, &place, NULL, "buffer.mode: %s",
-                      conf_buffer_note(conf));
-    place = place_of(loading, "buffer.ack");
-    if (conf->buffer.ack == CONF_ACK_FORWARDED)
-        conf_diag_add(loading->diags, CONF_WARNING, 108, &place, NULL,
-                      "buffer.ack: forwarded runs as buffered until answering after the backend is "
-                      "built");
-    place = place_of(loading, "quarantine.max");
-    if (is_set(loading, "quarantine.max") &&
-        conf->quarantine.max_bytes > conf_quarantine_bytes(conf)) {
-        struct text text = TEXT_EMPTY;
-        text_add_size(&text, conf_quarantine_bytes(conf));
-        conf_diag_add(loading->diags, CONF_WARNING, 113, &place, NULL,
-                      "quarantine.max: until the store on disk is built, %s in memory are used",
-                      text.p);
-        text_fini(&text);
-    }
-}
-
 void
 conf_check(struct conf_loading *loading)
 {
@@ -453,10 +412,11 @@ conf_check(struct conf_loading *loading)
         conf_system_read(&system);
     resolve_limits(loading, &system);
     resolve_parts(loading);
+    resolve_trial(loading);
     check_memory(loading);
     check_sizes(loading);
     check_listeners(loading);
     check_tls(loading);
     check_secrets(loading);
-    warn_partly(loading);
+    conf_check_disk(loading, &system);
 }

@@ -188,6 +188,11 @@ void conf_yaml_append(struct conf_node *parent, struct conf_node *child);
 void conf_loading_add_secret(struct conf_loading *, const struct conf_node *);
 /* Sets the row of this path, or adds what is wrong; false: there is no such row. */
 bool conf_loading_apply(struct conf_loading *, const char *path, const struct conf_node *);
+/* What is known of the row of this path, which must exist: set by hand; told to be wrong; where to
+ * point. */
+bool conf_loading_is_set(const struct conf_loading *, const char *path);
+bool conf_loading_is_bad(const struct conf_loading *, const char *path);
+struct conf_place conf_loading_place(const struct conf_loading *, const char *path);
 
 /* conf_env.c */
 /* Replaces ${...} and $$ in all scalars below. */
@@ -242,5 +247,7 @@ void conf_add_value(const struct conf *, const struct conf_row *, struct text *)
 
 /* conf_check.c: works out auto values and holds settings against each other. */
 void conf_check(struct conf_loading *);
+/* conf_check_disk.c: spool and quarantine. */
+void conf_check_disk(struct conf_loading *, const struct conf_system *);
 
 #endif

@@ -251,6 +251,35 @@ is_off(const struct conf *conf, const struct conf_row *row)
     return off;
 }
 
+static const struct conf_setting *
+setting_of(const struct conf_loading *loading, const char *path)
+{
+    const struct conf_row *row = conf_row_find(path);
+    check(row != NULL);
+    return conf_setting_of(loading->conf, row);
+}
+
+bool
+conf_loading_is_set(const struct conf_loading *loading, const char *path)
+{
+    return setting_of(loading, path)->origin != CONF_FROM_DEFAULT;
+}
+
+bool
+conf_loading_is_bad(const struct conf_loading *loading, const char *path)
+{
+    return setting_of(loading, path)->is_bad;
+}
+
+struct conf_place
+conf_loading_place(const struct conf_loading *loading, const char *path)
+{
+    struct conf_place place = setting_of(loading, path)->place;
+    if (place.file == NULL)
+        place.file = loading->input->file;
+    return place;
+}
+
 static void
 warn_later(struct conf_loading *loading, const struct conf_row *row)
 {

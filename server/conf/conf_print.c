@@ -216,8 +216,7 @@ static void
 add_example_row(struct text *out, const struct conf_row *row)
 {
     struct text line = TEXT_EMPTY;
-    bool is_later = row->later != 0 && (!row->is_partly || strcmp(row->path, "buffer.mode") == 0 ||
-                                        strcmp(row->path, "quarantine.max") == 0);
+    bool is_later = row->later != 0 && !row->is_partly;
     text_addf(&line, "%s%*s%s: ", is_later ? "#" : "", (int)(2 * depth_of(row->path)), "",
               row->name);
     if (is_quoted_in_yaml(row))

@@ -1,12 +1,18 @@
-/* What the machine allows this process: memory of its cgroup and CPUs. */
+/* What the machine allows this process: memory of its cgroup, CPUs, space on disk. */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cgroup v2 first, v1 where that is mounted. The tightest limit of the group and its parents
  * counts; inside a container the group's own directory is the root. */
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "conf/conf_int.h"
@@ -92,13 +98,60 @@ read_v1(struct conf_system *system)
         lower_cpus(system, strtoll(quota, NULL, 10), strtoll(period, NULL, 10));
 }
 
+/* What the files of a directory take; 0 where it cannot be read. */
+static uint64_t
+used_bytes(const char *directory)
+{
+    enum { BLOCK_BYTES = 512 }; /* of st_blocks */
+    uint64_t n_bytes = 0;
+    DIR *dir = opendir(directory);
+    if (dir == NULL)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        struct stat status;
+        if (fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(status.st_mode))
+            n_bytes += (uint64_t)status.st_blocks * BLOCK_BYTES;
+    }
+    closedir(dir);
+    return n_bytes;
+}
+
+/* Of the directory, or of the nearest one above it that exists. */
+static bool
+find_volume(const char *directory, struct conf_volume *out)
+{
+    char path[PATH_MAX];
+    struct statfs volume;
+    struct stat status;
+    size_t n = strlen(directory);
+    if (n == 0 || n >= sizeof(path))
+        return false;
+    memcpy(path, directory, n + 1);
+    while (statfs(path, &volume) != 0 || stat(path, &status) != 0) {
+        char *slash = strrchr(path, '/');
+        if ((errno != ENOENT && errno != ENOTDIR) || slash == NULL || strcmp(path, "/") == 0)
+            return false;
+        slash[slash == path] = '\0';
+    }
+    *out = (struct conf_volume){
+        .id = (uint64_t)status.st_dev,
+        .free_bytes = (uint64_t)volume.f_bavail * (uint64_t)volume.f_bsize,
+        .used_bytes = used_bytes(directory),
+        .is_memory = volume.f_type == TMPFS_MAGIC || volume.f_type == RAMFS_MAGIC,
+    };
+    return true;
+}
+
 void
 conf_system_read(struct conf_system *system)
 {
     cpu_set_t set;
     long n_online = sysconf(_SC_NPROCESSORS_ONLN);
-    *system =
-        (struct conf_system){.memory_bytes = 0, .n_cpus = n_online > 0 ? (uint32_t)n_online : 1};
+    *system = (struct conf_system){
+        .n_cpus = n_online > 0 ? (uint32_t)n_online : 1,
+        .find_volume = find_volume,
+    };
     if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
         system->n_cpus = (uint32_t)CPU_COUNT(&set);
     read_v2(system);

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/spooler.h"
 #include "daemon/worker.h"
 #include "h2/h2_session.h"
 #include "net/listener.h"
@@ -26,7 +27,9 @@ enum {
     ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
     SECOND_US = 1000 * 1000,     /* over which bytes count as recent */
     MEMORY_POLL_US = 100 * 1000, /* accepting is paused for lack of memory: look again */
-    MEMORY_FULL_PERCENT = 95,    /* BUDGET_FULL: nothing is accepted */
+    /* Nothing is accepted. Below BUDGET_FULL, so that connections alone never stop the reading of
+     * those that are there. */
+    MEMORY_FULL_PERCENT = 85,
     SIGNALS = 3,
 };
 
@@ -51,11 +54,13 @@ struct daemon {
     enum daemon_state state;
     uint32_t n_signals;
     struct budget_pool budget;
-    struct metrics **metrics; /* the workers', then the control thread's; read by any thread */
+    struct metrics **metrics; /* the workers', then the control thread's and the spooler's; read by
+                                 any thread */
     uint32_t n_metrics, n_workers, n_drained;
     struct loop *loop;
     struct resolver *resolver;
     struct forward_shared *shared;
+    struct spooler *spooler; /* NULL: buffer.mode is memory */
     struct worker_slot *workers;
     struct listener *listener;
     struct admin *admin;
@@ -268,11 +273,42 @@ on_hangup(void *ctx)
 
 /* For the telemetry port. */
 
-static bool
-is_ready(void *ctx)
+/* A backend that is away is no reason: keeping is our job. */
+static uint32_t
+not_ready(void *ctx)
 {
     const struct daemon *daemon = ctx;
-    return daemon->state == DAEMON_SERVES;
+    uint32_t reasons = daemon->state == DAEMON_SERVES ? 0 : NOT_READY_DRAINING;
+    enum spool_state state = daemon->spooler != NULL ? spooler_state(daemon->spooler) : SPOOL_OK;
+    if (state == SPOOL_BROKEN)
+        reasons |= NOT_READY_SPOOL;
+    if (state == SPOOL_FULL && daemon->conf->buffer.when_full == CONF_FULL_BACKPRESSURE)
+        reasons |= NOT_READY_BUFFER;
+    return reasons;
+}
+
+static void
+on_spool_state_mail(struct loop_letter *base)
+{
+    struct daemon *daemon = read_letter(base);
+    if (daemon->state != DAEMON_SERVES)
+        return;
+    for (uint32_t i = 0; i < daemon->n_workers; i++)
+        worker_set_ready(daemon->workers[i].worker, not_ready(daemon) == 0);
+}
+
+/* The spooler's thread. */
+static void
+on_spool_state(void *ctx)
+{
+    send_letter(ctx, on_spool_state_mail);
+}
+
+/* The spooler's thread. */
+static void
+on_parcel(void *worker, struct parcel *parcel)
+{
+    worker_parcel(worker, parcel);
 }
 
 static bool
@@ -344,7 +380,7 @@ set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
 {
     daemon->conf = conf_ref(settings->conf);
     daemon->n_workers = settings->conf->limits.workers;
-    daemon->n_metrics = daemon->n_workers + 1;
+    daemon->n_metrics = daemon->n_workers + 2;
     budget_pool_init(&daemon->budget, settings->conf->limits.memory_bytes);
     daemon->metrics = mem_new_n(struct metrics *, daemon->n_metrics);
     for (uint32_t i = 0; i < daemon->n_metrics; i++)
@@ -360,6 +396,22 @@ set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
     daemon->shared = forward_shared_new(settings->conf, settings->upstream);
 }
 
+static enum err
+set_up_spooler(struct daemon *daemon, struct text *why)
+{
+    struct spooler_settings settings = {
+        .conf = daemon->conf,
+        .metrics = daemon->metrics[daemon->n_workers + 1],
+        .n_workers = daemon->n_workers,
+        .ctx = daemon,
+        .on_parcel = on_parcel,
+        .on_state = on_spool_state,
+    };
+    if (daemon->conf->buffer.mode == CONF_BUFFER_MEMORY)
+        return ERR_OK;
+    return spooler_start(&settings, why, &daemon->spooler);
+}
+
 static void
 set_up_workers(struct daemon *daemon)
 {
@@ -373,6 +425,7 @@ set_up_workers(struct daemon *daemon)
             .metrics = daemon->metrics[i],
             .shared = daemon->shared,
             .resolver = daemon->resolver,
+            .spooler = daemon->spooler,
             .ctx = daemon,
             .on_drained = on_worker_drained,
         };
@@ -413,7 +466,7 @@ set_up_admin(struct daemon *daemon, const struct daemon_settings *settings, stru
                    .revision = settings->revision,
                    .nghttp2 = h2_session_version(),
                    .ctx = daemon,
-                   .is_ready = is_ready,
+                   .not_ready = not_ready,
                    .backend_name = backend_name},
         .ctx = daemon,
         .is_alive = is_alive,
@@ -452,6 +505,8 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
     enum err err = set_up_listener(daemon, why);
     if (err == ERR_OK)
         err = set_up_admin(daemon, settings, why);
+    if (err == ERR_OK)
+        err = set_up_spooler(daemon, why);
     if (err != ERR_OK) {
         daemon_free(&daemon, NULL);
         return err;
@@ -480,13 +535,17 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     for (uint32_t i = 0; i < SIGNALS; i++)
         loop_signal_free(&daemon->signals[i]);
     listener_close(&daemon->listener);
+    if (daemon->spooler != NULL)
+        spooler_wind_up(daemon->spooler);
     for (uint32_t i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
         worker_stop(&daemon->workers[i].worker);
+    spooler_stop(&daemon->spooler);
+    loop_run_once(daemon->loop, 0); /* their letters */
     mem_free(daemon->workers);
     admin_close(&daemon->admin);
     forward_shared_free(&daemon->shared);
     resolver_free(&daemon->resolver);
-    loop_run_once(daemon->loop, 0); /* letters of the workers, deferred frees */
+    loop_run_once(daemon->loop, 0); /* deferred frees */
     loop_timer_cancel(&daemon->second);
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);

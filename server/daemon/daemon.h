@@ -1,9 +1,11 @@
 /* The face of daemon/: start, serve, drain, stop. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemon  the control thread: listener, signals, telemetry port; gives connections to workers
- * worker  a thread with a loop, an endpoint, a store and a way to the backend
- * Set up in one visible order in daemon_start, torn down in reverse in daemon_free. The thread that
- * calls daemon_start is the control thread: it calls daemon_run and daemon_free, too. */
+/* daemon         the control thread: listener, signals, telemetry port; gives connections to
+ * workers daemon_ledger  in = forwarded + held + quarantined + dropped worker         a thread with
+ * a loop, an endpoint, a store and a way to the backend spooler        the one thread that touches
+ * the disk spool_counter  what the spools count, as metrics Set up in one visible order in
+ * daemon_start, torn down in reverse in daemon_free. The thread that calls daemon_start is the
+ * control thread: it calls daemon_run and daemon_free, too. */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
@@ -25,13 +27,15 @@ struct daemon_settings {
     bool own_signals;        /* SIGTERM, SIGINT and SIGHUP are taken */
 };
 
-/* Everything listens when it returns. On an error *why tells it in words and nothing is left. */
+/* Everything listens when it returns. On an error *why tells it in words and nothing is left; those
+ * of the spool: ERR_LOCKED, ERR_PERMISSION, ERR_NO_SPACE, ERR_IO. */
 enum err daemon_start(const struct daemon_settings *, struct text *why,
                       struct daemon **out) MUST_CHECK;
 /* Until a signal or daemon_stop; drains before it returns. */
 void daemon_run(struct daemon *);
-/* Tears everything down; what is still held is counted dropped (shutdown). final: the sums of all
- * metric slots after that (metric_n_slots() of them), or NULL. */
+/* Tears everything down; what is held in memory alone is counted dropped (shutdown), what is on
+ * disk stays held. final: the sums of all metric slots after that (metric_n_slots() of them), or
+ * NULL. */
 void daemon_free(struct daemon **, uint64_t *final);
 
 /* Any thread: drain and stop, as SIGTERM. */
@@ -44,7 +48,8 @@ void daemon_collect(struct daemon *, uint64_t *sums);
 
 /* The ledger, from sums of metric slots. */
 struct daemon_ledger {
-    uint64_t accepted, forwarded, dropped, quarantined, queued, inflight;
+    uint64_t accepted, restored; /* in this life; by the one before */
+    uint64_t forwarded, dropped, quarantined, queued, inflight;
     int64_t imbalance; /* must be 0 */
 };
 void daemon_ledger(const uint64_t *sums, struct daemon_ledger *out);

@@ -1,4 +1,4 @@
-/* The ledger: everything accepted is forwarded, dropped, quarantined or held. */
+/* The ledger: everything accepted or restored is forwarded, dropped, quarantined or held. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/daemon.h"
 
@@ -17,24 +17,26 @@ daemon_ledger(const uint64_t *sums, struct daemon_ledger *out)
 {
     *out = (struct daemon_ledger){
         .accepted = sum_of(sums, METRIC_ITEMS_ACCEPTED),
+        .restored = sum_of(sums, METRIC_SPOOL_RECOVERED),
         .forwarded = sum_of(sums, METRIC_ITEMS_FORWARDED),
         .dropped = sum_of(sums, METRIC_ITEMS_DROPPED),
         .quarantined = sum_of(sums, METRIC_ITEMS_QUARANTINED),
         .queued = sum_of(sums, METRIC_ITEMS_QUEUED),
         .inflight = sum_of(sums, METRIC_ITEMS_INFLIGHT),
     };
-    out->imbalance = (int64_t)(out->accepted - out->forwarded - out->dropped - out->quarantined -
-                               out->queued - out->inflight);
+    out->imbalance = (int64_t)(out->accepted + out->restored - out->forwarded - out->dropped -
+                               out->quarantined - out->queued - out->inflight);
 }
 
 void
 daemon_ledger_line(const struct daemon_ledger *ledger, struct text *out)
 {
-    text_addf(out,
-              "accepted %llu = forwarded %llu + dropped %llu + quarantined %llu + held %llu, "
-              "imbalance %lld",
-              (unsigned long long)ledger->accepted, (unsigned long long)ledger->forwarded,
-              (unsigned long long)ledger->dropped, (unsigned long long)ledger->quarantined,
-              (unsigned long long)(ledger->queued + ledger->inflight),
-              (long long)ledger->imbalance);
+    text_addf(out, "accepted %llu", (unsigned long long)ledger->accepted);
+    if (ledger->restored > 0)
+        text_addf(out, " + restored %llu", (unsigned long long)ledger->restored);
+    text_addf(
+        out, " = forwarded %llu + dropped %llu + quarantined %llu + held %llu, imbalance %lld",
+        (unsigned long long)ledger->forwarded, (unsigned long long)ledger->dropped,
+        (unsigned long long)ledger->quarantined,
+        (unsigned long long)(ledger->queued + ledger->inflight), (long long)ledger->imbalance);
 }

@@ -25,6 +25,9 @@ enum {
     HEARTBEAT_US = 1000 * 1000,
     ROOM_US = 100 * 1000,              /* a short store looks again for room */
     LAST_BATCHES_US = 2 * 1000 * 1000, /* after the drain: for batches still on their way */
+    LAST_PARCELS_MS = 100,
+    UNDURABLE_BYTES = 32 * 1024 * 1024,
+    UNDURABLE_LEAST_BYTES = 512 * 1024,
 };
 
 enum worker_state { WORKER_SERVES, WORKER_DRAINS, WORKER_DRAINED };
@@ -48,6 +51,9 @@ struct worker {
     struct grpc_endpoint *endpoint;
     struct loop_turn *store_turn, *metrics_turn;
     struct loop_timer heartbeat, deadline, room;
+    struct loop_alarm *hand_over; /* what waits for company goes to the spool */
+    uint64_t hand_over_us;        /* 0: not set */
+    bool has_backend, is_discard, is_resting;
     uint32_t n_accepted; /* letters with a descriptor */
     bool is_endpoint_drained;
 
@@ -57,13 +63,14 @@ struct worker {
     _Atomic uint64_t heartbeat_us;
 };
 
-/* Mail from the control thread. */
-enum letter_kind { LETTER_ACCEPT, LETTER_READY, LETTER_DRAIN };
+/* Mail from the control thread and the spooler. */
+enum letter_kind { LETTER_ACCEPT, LETTER_READY, LETTER_DRAIN, LETTER_PARCEL };
 struct worker_letter {
     struct loop_letter letter;
     struct worker *worker;
     enum letter_kind kind;
     int value;
+    struct parcel *parcel;
 };
 
 static void
@@ -96,6 +103,8 @@ start_drain(struct worker *worker)
     const struct conf *conf = worker->settings.conf;
     receive_set_ready(worker->receive, false);
     forward_flush(worker->forward);
+    if (conf->shutdown.flush_ms == 0)
+        store_wind_up(worker->store);
     grpc_endpoint_drain(worker->endpoint);
     uint64_t all_us = (conf->shutdown.drain_ms + conf->shutdown.flush_ms) * 1000 + LAST_BATCHES_US;
     loop_timer_in(&worker->deadline, all_us);
@@ -121,6 +130,26 @@ accept_or_refuse(struct worker *worker, int descriptor)
 }
 
 static void
+on_due(void *ctx)
+{
+    struct worker *worker = ctx;
+    if (worker->forward != NULL) /* NULL: its batches came back in the tear-down */
+        forward_on_due(worker->forward);
+}
+
+/* After the tear-down only a last word that there are cold records comes. */
+static void
+take_parcel(struct worker *worker, struct parcel *parcel)
+{
+    if (worker->store == NULL) {
+        parcel_free(&parcel);
+        return;
+    }
+    store_on_parcel(worker->store, parcel);
+    on_due(worker);
+}
+
+static void
 on_letter(struct loop_letter *base)
 {
     struct worker_letter *letter = (struct worker_letter *)base;
@@ -138,18 +167,22 @@ on_letter(struct loop_letter *base)
     case LETTER_DRAIN:
         start_drain(worker);
         break;
+    case LETTER_PARCEL:
+        take_parcel(worker, letter->parcel);
+        break;
     }
     mem_free(letter);
 }
 
 static void
-send_letter(struct worker *worker, enum letter_kind kind, int value)
+send_letter(struct worker *worker, enum letter_kind kind, int value, struct parcel *parcel)
 {
     struct worker_letter *letter = mem_new(struct worker_letter);
     letter->letter.on_mail = on_letter;
     letter->worker = worker;
     letter->kind = kind;
     letter->value = value;
+    letter->parcel = parcel;
     loop_mail_send(worker->loop, &letter->letter);
 }
 
@@ -157,19 +190,25 @@ void
 worker_accept(struct worker *worker, int descriptor)
 {
     atomic_fetch_add_explicit(&worker->n_given, 1, memory_order_relaxed);
-    send_letter(worker, LETTER_ACCEPT, descriptor);
+    send_letter(worker, LETTER_ACCEPT, descriptor, NULL);
 }
 
 void
 worker_set_ready(struct worker *worker, bool ready)
 {
-    send_letter(worker, LETTER_READY, ready);
+    send_letter(worker, LETTER_READY, ready, NULL);
 }
 
 void
 worker_drain(struct worker *worker)
 {
-    send_letter(worker, LETTER_DRAIN, 0);
+    send_letter(worker, LETTER_DRAIN, 0, NULL);
+}
+
+void
+worker_parcel(struct worker *worker, struct parcel *parcel)
+{
+    send_letter(worker, LETTER_PARCEL, 0, parcel);
 }
 
 uint32_t
@@ -206,14 +245,6 @@ on_room(void *ctx)
 }
 
 static void
-on_due(void *ctx)
-{
-    struct worker *worker = ctx;
-    if (worker->forward != NULL) /* NULL: its batches came back in the tear-down */
-        forward_on_due(worker->forward);
-}
-
-static void
 on_endpoint_drained(void *ctx)
 {
     struct worker *worker = ctx;
@@ -229,15 +260,64 @@ on_connections(void *ctx, uint32_t n)
 }
 
 static void
+on_parcel(void *ctx, struct parcel *parcel)
+{
+    struct worker *worker = ctx;
+    spooler_send(worker->settings.spooler, worker, worker->settings.index, parcel);
+}
+
+/* Everything that would be lost with us is safe or gone; what stays on disk is for the next start,
+ * unless shutdown.flush gives it time. Calls under way get a little more: their records would go
+ * out twice. */
+static void
+look_for_end(struct worker *worker)
+{
+    if (!worker->is_endpoint_drained || receive_n_calls(worker->receive) != 0 ||
+        store_n_volatile(worker->store) != 0)
+        return;
+    if (worker->settings.conf->shutdown.flush_ms > 0 && !store_is_empty(worker->store))
+        return;
+    if (!worker->is_resting) {
+        worker->is_resting = true;
+        forward_rest(worker->forward);
+        loop_timer_in(&worker->deadline, LAST_BATCHES_US);
+    }
+    if (!forward_has_calls(worker->forward))
+        report_drained(worker);
+}
+
+static void
+watch_backends(struct worker *worker)
+{
+    if (worker->forward == NULL) /* the tear-down */
+        return;
+    bool has_backend = worker->is_discard || forward_n_up(worker->forward) > 0;
+    if (has_backend != worker->has_backend)
+        store_set_outage(worker->store, !has_backend);
+    worker->has_backend = has_backend;
+}
+
+static void
+set_hand_over(struct worker *worker)
+{
+    uint64_t due_us = store_next_us(worker->store);
+    if (due_us == UINT64_MAX || due_us == worker->hand_over_us)
+        return;
+    worker->hand_over_us = due_us;
+    loop_alarm_at(worker->hand_over, due_us);
+}
+
+static void
 on_store_turn(void *ctx)
 {
     struct worker *worker = ctx;
+    watch_backends(worker);
     store_turn(worker->store);
+    set_hand_over(worker);
     if (store_is_short(worker->store) && !loop_timer_is_armed(&worker->room))
         loop_timer_in(&worker->room, ROOM_US);
-    if (worker->state == WORKER_DRAINS && worker->is_endpoint_drained &&
-        receive_n_calls(worker->receive) == 0 && store_n_held(worker->store) == 0)
-        report_drained(worker);
+    if (worker->state == WORKER_DRAINS)
+        look_for_end(worker);
 }
 
 static void
@@ -263,9 +343,10 @@ on_metrics_turn(void *ctx)
     publish(worker);
 }
 
-/* What the turn is for is done at its end: another worker may have given memory back. */
+/* What the turn is for is done at its end: another worker may have given memory back, or records
+ * have waited long enough for company on their way to the disk. */
 static void
-on_room_time(void *ctx)
+on_time_for_turn(void *ctx)
 {
     (void)ctx;
 }
@@ -295,11 +376,50 @@ new_integrity(const struct conf *conf, struct metrics *metrics)
     return integrity_new(&settings, metrics);
 }
 
+static enum store_mode
+mode_of(const struct worker *worker)
+{
+    if (worker->settings.spooler == NULL)
+        return STORE_MEMORY;
+    return worker->settings.conf->buffer.mode == CONF_BUFFER_SPILL ? STORE_SPILL : STORE_DURABLE;
+}
+
+static enum store_ack
+ack_of(const struct conf *conf)
+{
+    switch (conf->buffer.ack) {
+    case CONF_ACK_RECEIVED:
+        return STORE_ACK_RECEIVED;
+    case CONF_ACK_FORWARDED:
+        return STORE_ACK_FORWARDED;
+    case CONF_ACK_BUFFERED:
+        break;
+    }
+    return STORE_ACK_BUFFERED;
+}
+
+/* All workers' records on their way to the disk: 32 MiB, at most half the memory's share. */
+static uint64_t
+undurable_bytes(const struct worker *worker)
+{
+    uint64_t n = UNDURABLE_BYTES / worker->settings.n_workers;
+    uint64_t half = worker->settings.conf->buffer.memory.max_bytes / worker->settings.n_workers / 2;
+    n = n < half ? n : half;
+    return n > UNDURABLE_LEAST_BYTES ? n : UNDURABLE_LEAST_BYTES;
+}
+
 static struct store *
 new_store(struct worker *worker)
 {
     const struct conf *conf = worker->settings.conf;
+    struct spooler *spooler = worker->settings.spooler;
     struct store_settings settings = {
+        .mode = mode_of(worker),
+        .ack = ack_of(conf),
+        .worker = worker->settings.index,
+        .seed = spooler != NULL ? spooler_seed(spooler) : 0,
+        .aside_seed = spooler != NULL ? spooler_aside_seed(spooler) : 0,
+        .undurable_bytes = undurable_bytes(worker),
         .max_bytes = conf->buffer.memory.max_bytes / worker->settings.n_workers,
         .quarantine_bytes = conf_quarantine_bytes(conf) / worker->settings.n_workers,
         .batch_items = conf->batch.max_items,
@@ -319,7 +439,12 @@ new_store(struct worker *worker)
         break;
     }
     struct store_callbacks callbacks = {
-        .ctx = worker, .on_settled = on_settled, .on_room = on_room, .on_due = on_due};
+        .ctx = worker,
+        .on_settled = on_settled,
+        .on_room = on_room,
+        .on_due = on_due,
+        .on_parcel = on_parcel,
+    };
     return store_new(&settings, &callbacks, &worker->blocks, worker->settings.metrics);
 }
 
@@ -368,11 +493,14 @@ set_up(struct worker *worker)
     receive_set_store(worker->receive, worker->store);
     worker->forward = forward_new(worker->loop, worker->store, worker->settings.shared,
                                   worker->settings.resolver, worker->settings.metrics);
+    worker->has_backend = true;
+    worker->is_discard = worker->settings.conf->upstream.kind == CONF_KIND_DISCARD;
     worker->endpoint = new_endpoint(worker);
+    worker->hand_over = loop_alarm_new(worker->loop, on_time_for_turn, worker);
     worker->store_turn = loop_turn_add(worker->loop, TURN_STORE, on_store_turn, worker);
     worker->metrics_turn = loop_turn_add(worker->loop, TURN_METRICS, on_metrics_turn, worker);
     loop_timer_init(&worker->deadline, worker->loop, on_deadline, worker);
-    loop_timer_init(&worker->room, worker->loop, on_room_time, worker);
+    loop_timer_init(&worker->room, worker->loop, on_time_for_turn, worker);
     loop_timer_init(&worker->heartbeat, worker->loop, on_heartbeat, worker);
     loop_timer_in(&worker->heartbeat, HEARTBEAT_US);
     atomic_store(&worker->heartbeat_us, clock_mono_us());
@@ -389,8 +517,12 @@ tear_down(struct worker *worker)
     grpc_endpoint_free(&worker->endpoint);
     forward_free(&worker->forward);
     loop_run_once(worker->loop, 0); /* deferred frees, and the last settlements */
+    store_wind_up(worker->store);
+    while (store_n_out(worker->store) > 0)
+        loop_run_once(worker->loop, LAST_PARCELS_MS);
     loop_turn_remove(&worker->metrics_turn);
     loop_turn_remove(&worker->store_turn);
+    loop_alarm_free(&worker->hand_over);
     store_turn(worker->store);
     receive_free(&worker->receive);
     store_free(&worker->store);

@@ -12,6 +12,7 @@
 #include "base/budget.h"
 #include "base/metric.h"
 #include "conf/conf.h"
+#include "daemon/spooler.h"
 #include "forward/forward.h"
 #include "net/resolver.h"
 
@@ -24,6 +25,7 @@ struct worker_settings {
     struct metrics *metrics;    /* the worker's slots; outlive it */
     struct forward_shared *shared;
     struct resolver *resolver;
+    struct spooler *spooler; /* NULL: buffer.mode is memory */
     void *ctx;
     /* On the worker's thread, once after worker_drain. */
     void (*on_drained)(void *ctx, struct worker *);
@@ -31,7 +33,8 @@ struct worker_settings {
 
 /* Starts the thread and waits until it is set up. */
 struct worker *worker_start(const struct worker_settings *);
-/* Closes what is open, counts what is held as dropped (shutdown), joins and frees. */
+/* Closes what is open, waits for what is at the spooler (which winds up), counts what is held in
+ * memory alone as dropped (shutdown), joins and frees. */
 void worker_stop(struct worker **);
 
 /* Any thread. Takes the descriptor over. */
@@ -41,6 +44,8 @@ void worker_set_ready(struct worker *, bool ready);
 /* Two-step GOAWAY, and what is queued goes out; on_drained follows, at the latest after
  * shutdown.drain and shutdown.flush. */
 void worker_drain(struct worker *);
+/* The spooler's thread. Ownership of the parcel passes. */
+void worker_parcel(struct worker *, struct parcel *);
 /* Connections handed over and not ended. */
 uint32_t worker_n_connections(const struct worker *);
 /* Bytes of messages received since the start. */

@@ -90,12 +90,13 @@ send_lane(struct forward *forward, struct store_lane *lane, uint64_t now_us)
 {
     enum method method = store_lane_method(lane);
     if (forward->n_waiting[method] >= FORWARD_MAX_WAITING) {
-        store_hold(forward->store, lane, now_us + forward->shared->settings.retry_initial_us);
+        store_hold(forward->store, lane, now_us + forward->shared->settings.retry_initial_us,
+                   false);
         return;
     }
     struct backend *backend = balancer_pick(forward->balancer, method, 0);
     if (backend == NULL) {
-        store_hold(forward->store, lane, balancer_ask_again_us(forward->balancer, method));
+        store_hold(forward->store, lane, balancer_ask_again_us(forward->balancer, method), true);
         return;
     }
     struct store_batch *batch = store_take(forward->store, lane);
@@ -148,6 +149,8 @@ on_turn(void *ctx)
     struct forward *forward = ctx;
     CHECK_OBJ(forward, FORWARD_MAGIC);
     uint64_t now_us = clock_mono_us();
+    if (forward->is_resting)
+        return;
     if (forward->shared->settings.is_discard) {
         set_alarm(forward, discard_due(forward, now_us));
         return;
@@ -237,6 +240,18 @@ bool
 forward_is_idle(const struct forward *forward)
 {
     return forward->n_sendings == 0;
+}
+
+void
+forward_rest(struct forward *forward)
+{
+    forward->is_resting = true;
+}
+
+bool
+forward_has_calls(const struct forward *forward)
+{
+    return !TAILQ_EMPTY(&forward->lists[SENDING_FLYING]);
 }
 
 uint32_t

@@ -69,6 +69,10 @@ void forward_on_due(struct forward *);
 void forward_flush(struct forward *);
 /* No batch is lent. */
 bool forward_is_idle(const struct forward *);
+/* From now on no call begins. */
+void forward_rest(struct forward *);
+/* Calls without an answer yet. */
+bool forward_has_calls(const struct forward *);
 /* Connected backends. */
 uint32_t forward_n_up(const struct forward *);
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "h2/h2_memory.h"
 #include "h2/h2_session_int.h"
 
 enum { HEADER_OVERHEAD = 32 };
@@ -233,7 +234,7 @@ set_callbacks(nghttp2_session_callbacks *callbacks)
 }
 
 static void
-create(struct h2_session *session)
+create(struct h2_session *session, struct budget *budget)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
@@ -241,13 +242,14 @@ create(struct h2_session *session)
     check(nghttp2_option_new(&option) == 0);
     set_callbacks(callbacks);
     nghttp2_option_set_max_outbound_ack(option, 100);
+    nghttp2_mem memory = h2_memory(budget), *mem = budget != NULL ? &memory : NULL;
     int failed;
     if (session->role == H2_SERVER) {
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_stream_reset_rate_limit(option, 2000, 200);
-        failed = nghttp2_session_server_new2(&session->nghttp2, callbacks, session, option);
+        failed = nghttp2_session_server_new3(&session->nghttp2, callbacks, session, option, mem);
     } else {
-        failed = nghttp2_session_client_new2(&session->nghttp2, callbacks, session, option);
+        failed = nghttp2_session_client_new3(&session->nghttp2, callbacks, session, option, mem);
     }
     check(failed == 0);
     nghttp2_option_del(option);
@@ -288,7 +290,7 @@ h2_session_new(const struct h2_session_settings *settings)
     session->output_ctx = settings->output_ctx;
     session->header_list_bytes = settings->header_list_bytes;
     h2_guard_init(&session->guard);
-    create(session);
+    create(session, settings->budget);
     submit_settings(session, settings);
     return session;
 }

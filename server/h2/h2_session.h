@@ -5,6 +5,7 @@
 #ifndef H2_H2_SESSION_H
 #define H2_H2_SESSION_H
 
+#include "base/budget.h"
 #include "base/err.h"
 #include "h2/h2.h"
 #include "h2/h2_gather.h"
@@ -16,6 +17,7 @@ struct h2_session_settings {
     uint32_t max_streams; /* server: what the peer may have open */
     uint32_t stream_window_bytes, connection_window_bytes;
     uint32_t header_list_bytes; /* 16 KiB: a longer list resets its stream */
+    struct budget *budget;      /* charged for what nghttp2 holds; may be NULL */
     const struct h2_events *events;
     void *ctx;
     /* Something was queued; may be NULL. At once, from any submitting function. */

@@ -155,6 +155,50 @@ batch_drop_returned(struct store *store, struct store_lane *lane, struct batch *
     free_batch(store, batch);
 }
 
+bool
+batch_spill_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+{
+    struct store_batch *face = &batch->face;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < face->n; i++) {
+        struct store_item item = face->items[i];
+        if (item.sequence != STORE_NO_SEQUENCE || !handover_spill(store, lane, &item))
+            face->items[kept++] = item;
+        else
+            record_release(store, &item, 1);
+    }
+    uint32_t n_spilled = face->n - kept;
+    store->n_queued -= n_spilled;
+    metric_sub(store->metrics, METRIC_ITEMS_QUEUED, lane->signal, n_spilled);
+    face->n = kept;
+    look_again(face);
+    bool is_whole = true;
+    for (uint32_t i = 0; i < kept; i++)
+        is_whole &= face->items[i].sequence != STORE_NO_SEQUENCE;
+    if (kept == 0) {
+        TAILQ_REMOVE(&lane->returned, batch, link);
+        free_batch(store, batch);
+    }
+    return is_whole;
+}
+
+void
+batch_leave_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+{
+    struct store_batch *face = &batch->face;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < face->n; i++) {
+        if (face->items[i].sequence == STORE_NO_SEQUENCE) {
+            face->items[kept++] = face->items[i];
+            continue;
+        }
+        record_forget(store, &face->items[i]);
+        cold_release(store, lane->method, face->items[i].sequence);
+    }
+    face->n = kept;
+    batch_drop_returned(store, lane, batch, DROP_SHUTDOWN);
+}
+
 static struct batch *
 take_returned(struct store *store, struct store_lane *lane)
 {
@@ -259,6 +303,7 @@ store_nack(struct store *store, struct store_batch **face)
     lane->n_batches--;
     TAILQ_INSERT_TAIL(&lane->returned, batch, link);
     lane_settle_state(store, lane);
+    store->has_to_spill |= store->is_winding_up;
 }
 
 void
@@ -278,6 +323,18 @@ store_expire(struct store *store, struct store_batch **face)
     return false;
 }
 
+/* The copy is counted when it is durable, and only then the original is done. */
+static void
+set_item_aside(struct store *store, struct store_item *item, const struct store_record *record)
+{
+    enum err err = handover_put_aside(store, record, item->n, true);
+    if (err != ERR_OK || item->sequence == STORE_NO_SEQUENCE)
+        return;
+    handover_also_done(store, item->sequence);
+    item->sequence = STORE_NO_SEQUENCE;
+    store->n_volatile++; /* record_release takes it for one in memory alone */
+}
+
 void
 store_set_aside(struct store *store, struct store_batch **face)
 {
@@ -287,16 +344,13 @@ store_set_aside(struct store *store, struct store_batch **face)
         struct bytes payload = bytes_of(batch->items[i].payload, batch->items[i].n);
         struct store_record record = {
             .method = batch->method,
+            .flags = STORE_SET_ASIDE,
             .reason = RULE_COUNT,
             .parts = &payload,
             .n_parts = 1,
             .received_ms = batch->items[i].received_ms,
         };
-        if (quarantine_add(store, &record, payload.n))
-            metric_add(store->metrics, METRIC_ITEMS_QUARANTINED, signal, 1);
-        else
-            metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + DROP_REJECTED,
-                       1);
+        set_item_aside(store, &batch->items[i], &record);
     }
     store->n_inflight -= batch->n;
     metric_sub(store->metrics, METRIC_ITEMS_INFLIGHT, signal, batch->n);

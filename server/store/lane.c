@@ -62,8 +62,8 @@ name_of(uint8_t *out, enum method method, struct bytes key)
     return bytes_of(out, 1 + n + HASH_WIDE_BYTES);
 }
 
-struct store_lane *
-lane_of(struct store *store, enum method method, struct bytes key)
+static struct store_lane *
+find_lane(struct store *store, enum method method, struct bytes key, size_t max)
 {
     check(method_row(method) != NULL);
     if (key.n == 0)
@@ -73,7 +73,7 @@ lane_of(struct store *store, enum method method, struct bytes key)
     struct store_lane *lane = map_find(store->keyed, name);
     if (lane != NULL)
         return lane;
-    if (map_count(store->keyed) >= STORE_MAX_KEYED_LANES)
+    if (map_count(store->keyed) >= max)
         return NULL;
     lane = mem_new(struct store_lane);
     init_lane(store, lane, method_row(method));
@@ -82,6 +82,28 @@ lane_of(struct store *store, enum method method, struct bytes key)
     lane->key = bytes_of(lane->name.p + 1, name.n - 1);
     (void)map_put(store->keyed, name, lane);
     return lane;
+}
+
+bool
+lane_may_open(const struct store *store, enum method method, struct bytes key)
+{
+    if (key.n == 0 || map_count(store->keyed) < STORE_MAX_KEYED_LANES)
+        return true;
+    uint8_t buffer[MAX_NAME_BYTES];
+    return map_find(store->keyed, name_of(buffer, method, key)) != NULL;
+}
+
+struct store_lane *
+lane_of(struct store *store, enum method method, struct bytes key)
+{
+    return find_lane(store, method, key, STORE_MAX_KEYED_LANES);
+}
+
+/* What is durable or was read back is bounded by itself. */
+struct store_lane *
+lane_of_always(struct store *store, enum method method, struct bytes key)
+{
+    return find_lane(store, method, key, SIZE_MAX);
 }
 
 static void
@@ -95,11 +117,19 @@ free_lane(struct store *store, struct store_lane *lane)
 
 /* Chunks. */
 
+static bool
+take_chunk_bytes(struct store *store, uint64_t n, bool must)
+{
+    if (must)
+        budget_take_always(store->blocks->budget, n);
+    return must || (record_has_room(store, n) && budget_take(store->blocks->budget, n));
+}
+
 static struct lane_chunk *
-new_chunk(struct store *store, uint32_t capacity)
+new_chunk(struct store *store, uint32_t capacity, bool must)
 {
     uint64_t n = chunk_bytes(capacity);
-    if (!record_has_room(store, n) || !budget_take(store->blocks->budget, n))
+    if (!take_chunk_bytes(store, n, must))
         return NULL;
     struct lane_chunk *chunk = store->free_chunks;
     if (capacity == FULL_CHUNK && chunk != NULL) {
@@ -130,13 +160,13 @@ free_chunk(struct store *store, struct lane_chunk *chunk)
     }
 }
 
-enum err
-lane_reserve(struct store *store, struct store_lane *lane)
+static enum err
+reserve(struct store *store, struct store_lane *lane, bool must)
 {
     if (lane->last != NULL && lane->last->tail < lane->last->capacity)
         return ERR_OK;
     bool is_small = lane->has_key && lane->last == NULL;
-    struct lane_chunk *chunk = new_chunk(store, is_small ? SMALL_CHUNK : FULL_CHUNK);
+    struct lane_chunk *chunk = new_chunk(store, is_small ? SMALL_CHUNK : FULL_CHUNK, must);
     if (chunk == NULL)
         return ERR_WAIT;
     if (lane->last != NULL)
@@ -145,6 +175,19 @@ lane_reserve(struct store *store, struct store_lane *lane)
         lane->first = chunk;
     lane->last = chunk;
     return ERR_OK;
+}
+
+enum err
+lane_reserve(struct store *store, struct store_lane *lane)
+{
+    return reserve(store, lane, false);
+}
+
+void
+lane_reserve_always(struct store *store, struct store_lane *lane)
+{
+    enum err err = reserve(store, lane, true);
+    check(err == ERR_OK);
 }
 
 struct store_item *
@@ -159,6 +202,7 @@ lane_pop(struct store *store, struct store_lane *lane)
     struct lane_chunk *chunk = lane->first;
     lane->n_queued--;
     lane->n_queued_bytes -= chunk->items[chunk->head].n;
+    store->method_bytes[lane->method] -= chunk->items[chunk->head].n + STORE_HEADROOM;
     chunk->head++;
     if (chunk->head < chunk->tail)
         return;
@@ -259,6 +303,7 @@ lane_push(struct store *store, struct store_lane *lane, const struct store_item 
     chunk->items[chunk->tail++] = *item;
     lane->n_queued++;
     lane->n_queued_bytes += item->n;
+    store->method_bytes[lane->method] += item->n + STORE_HEADROOM;
     if (lane->state == LANE_IDLE || (lane->state == LANE_WAITING && is_full(store, lane)))
         lane_settle_state(store, lane);
 }
@@ -364,15 +409,101 @@ lane_drop_oldest(struct store *store)
     return true;
 }
 
+/* The front leaves memory; on disk it stays. */
+static void
+leave_front(struct store *store, struct store_lane *lane)
+{
+    struct store_item item = *lane_front(lane);
+    lane_pop(store, lane);
+    record_forget(store, &item);
+    cold_release(store, lane->method, item.sequence);
+}
+
+void
+lane_release(struct store *store, struct store_lane *lane)
+{
+    /* Records of before and after a broken disk may take turns: up to the first that has none. */
+    while (lane->n_queued > 0 && lane_front(lane)->sequence != STORE_NO_SEQUENCE)
+        leave_front(store, lane);
+    leave_if_empty(store, lane);
+}
+
+static void
+release_one(struct store *store, struct store_lane *lane, void *ctx)
+{
+    (void)ctx;
+    lane_release(store, lane);
+}
+
+void
+lane_release_all(struct store *store)
+{
+    lane_each(store, release_one, NULL);
+}
+
+bool
+lane_spill(struct store *store, struct store_lane *lane)
+{
+    while (lane->n_queued > 0 && lane_front(lane)->sequence == STORE_NO_SEQUENCE) {
+        struct store_item item = *lane_front(lane);
+        if (!handover_spill(store, lane, &item))
+            return false;
+        lane_pop(store, lane);
+        record_release(store, &item, 1);
+        store->n_queued--;
+        metric_sub(store->metrics, METRIC_ITEMS_QUEUED, lane->signal, 1);
+    }
+    return true;
+}
+
+static void
+spill_lane(struct store *store, struct store_lane *lane, void *ctx)
+{
+    bool *is_whole = ctx;
+    struct batch *batch, *next;
+    for (batch = TAILQ_FIRST(&lane->returned); batch != NULL; batch = next) {
+        next = TAILQ_NEXT(batch, link);
+        *is_whole &= batch_spill_returned(store, lane, batch);
+    }
+    *is_whole &= lane_spill(store, lane);
+    leave_if_empty(store, lane);
+}
+
+bool
+lane_spill_all(struct store *store)
+{
+    bool is_whole = true;
+    lane_each(store, spill_lane, &is_whole);
+    return is_whole;
+}
+
+void
+lane_let_wait_end(struct store *store, struct store_lane *lane)
+{
+    struct batch *batch;
+    TAILQ_FOREACH(batch, &lane->returned, link)
+    {
+        for (uint32_t i = 0; i < batch->face.n; i++)
+            waiter_end_of_group(store, &batch->face.items[i]);
+    }
+    for (struct lane_chunk *chunk = lane->first; chunk != NULL; chunk = chunk->next)
+        for (uint32_t i = chunk->head; i < chunk->tail; i++)
+            waiter_end_of_group(store, &chunk->items[i]);
+}
+
 static void
 drop_all(struct store *store, struct store_lane *lane, void *ctx)
 {
     (void)ctx;
     struct batch *batch;
     while ((batch = TAILQ_FIRST(&lane->returned)) != NULL)
-        batch_drop_returned(store, lane, batch, DROP_SHUTDOWN);
-    while (lane->n_queued > 0)
-        drop_front(store, lane, DROP_SHUTDOWN);
+        batch_leave_returned(store, lane, batch);
+    while (lane->n_queued > 0) {
+        if (lane_front(lane)->sequence != STORE_NO_SEQUENCE)
+            leave_front(store, lane);
+        else
+            drop_front(store, lane, DROP_SHUTDOWN);
+    }
     if (lane->state == LANE_HELD)
         set_state(store, lane, LANE_IDLE);
     lane_settle_state(store, lane);
@@ -446,7 +577,7 @@ store_lane_method(const struct store_lane *lane)
 }
 
 void
-store_hold(struct store *store, struct store_lane *lane, uint64_t until_us)
+store_hold(struct store *store, struct store_lane *lane, uint64_t until_us, bool is_unknown)
 {
     check(lane->magic == LANE_MAGIC);
     lane->due_us = until_us;
@@ -456,4 +587,6 @@ store_hold(struct store *store, struct store_lane *lane, uint64_t until_us)
         set_state(store, lane, LANE_HELD);
     else
         store->is_due_untold = true;
+    if (is_unknown)
+        cold_on_unknown(store, lane, until_us);
 }

@@ -43,9 +43,11 @@ struct spool_read {
     uint8_t *data; /* 8-byte aligned */
     uint32_t size;
     method_set unwanted; /* in: records of these stay on disk */
-    uint32_t n_bytes;    /* out; 0: nothing is cold but the unwanted, or see n_needed */
+    uint32_t n_bytes;    /* out; 0: nothing is cold but the unwanted, or see below */
     uint32_t n_records;  /* out, skipped ones included */
     uint32_t n_needed;   /* out: the next record alone needs so much room; 0: no */
+    bool is_unfinished;  /* out: the search stopped early; ask again, perhaps in a later turn */
+    uint64_t resume;     /* in and out, 0 at first: where an unfinished search goes on */
     uint32_t worker;
     void *home;
 };
@@ -62,6 +64,8 @@ struct parcel_run {
     enum run_end end;
 };
 
+/* The spool looks at the runs first, then takes the slices, then fills the reads: a read finds what
+ * became cold in the same parcel. */
 struct parcel {
     struct slice_list slices;     /* to the spool: new ones; from it: ended ones, in order */
     struct spool_read_list reads; /* to the spool: empty; from it: filled */

@@ -11,6 +11,22 @@ entry_bytes(size_t n)
     return sizeof(struct quarantine_entry) + n;
 }
 
+/* With a disk the ring is a copy for a quick look: what is there is counted there. */
+static bool
+is_counted(const struct store *store)
+{
+    return store->settings.mode == STORE_MEMORY;
+}
+
+static void
+count_kept(struct store *store, uint64_t n_entries, uint64_t n_bytes)
+{
+    if (!is_counted(store))
+        return;
+    metric_add(store->metrics, METRIC_QUARANTINE_SEGMENTS, 0, n_entries);
+    metric_add(store->metrics, METRIC_QUARANTINE_BYTES, 0, n_bytes);
+}
+
 static void
 remove_oldest(struct store *store)
 {
@@ -20,8 +36,7 @@ remove_oldest(struct store *store)
     TAILQ_REMOVE(&quarantine->entries, entry, link);
     quarantine->n_bytes -= n;
     budget_give(store->blocks->budget, n);
-    metric_sub(store->metrics, METRIC_QUARANTINE_SEGMENTS, 0, 1);
-    metric_sub(store->metrics, METRIC_QUARANTINE_BYTES, 0, n);
+    count_kept(store, -UINT64_C(1), -n);
     mem_free(entry);
 }
 
@@ -29,7 +44,8 @@ static void
 evict(struct store *store)
 {
     remove_oldest(store);
-    metric_add(store->metrics, METRIC_QUARANTINE_EVICTED, EVICTED_FULL, 1);
+    if (is_counted(store))
+        metric_add(store->metrics, METRIC_QUARANTINE_EVICTED, EVICTED_FULL, 1);
 }
 
 static bool
@@ -77,8 +93,7 @@ quarantine_add(struct store *store, const struct store_record *record, size_t n)
     copy_parts(entry->payload, keep, record);
     TAILQ_INSERT_TAIL(&quarantine->entries, entry, link);
     quarantine->n_bytes += whole;
-    metric_add(store->metrics, METRIC_QUARANTINE_SEGMENTS, 0, 1);
-    metric_add(store->metrics, METRIC_QUARANTINE_BYTES, 0, whole);
+    count_kept(store, 1, whole);
     return true;
 }
 

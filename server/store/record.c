@@ -12,14 +12,27 @@ aligned(size_t n)
     return (n + 7u) & ~(size_t)7u;
 }
 
+void
+record_copy_parts(uint8_t *out, const struct store_record *record)
+{
+    for (uint32_t i = 0; i < record->n_parts; i++) {
+        if (record->parts[i].n > 0)
+            memcpy(out, record->parts[i].p, record->parts[i].n);
+        out += record->parts[i].n;
+    }
+}
+
 bool
 record_has_room(const struct store *store, uint64_t n)
 {
+    bool is_empty = store->n_queued + store->n_inflight == 0;
+    if (store->settings.mode != STORE_MEMORY &&
+        (is_empty || store->memory_bytes + n <= STORE_FLOOR_BYTES))
+        return true;
     if (budget_level(store->blocks->budget) >= BUDGET_HOLD)
         return false;
     /* A record larger than the buffer goes alone: else it would wait for ever. */
-    return store->memory_bytes + n <= store->settings.max_bytes ||
-           store->n_queued + store->n_inflight == 0;
+    return is_empty || store->memory_bytes + n <= store->settings.max_bytes;
 }
 
 bool
@@ -28,8 +41,8 @@ record_is_full(const struct store *store)
     return store->memory_bytes + BLOCK_BYTES > store->settings.max_bytes;
 }
 
-static void
-unref_block(struct store *store, struct block *block)
+void
+record_unref(struct store *store, struct block *block)
 {
     if (block->refs == 1)
         store->memory_bytes -= block->charged;
@@ -37,9 +50,9 @@ unref_block(struct store *store, struct block *block)
 }
 
 static struct block *
-fresh_block(struct store *store, size_t n)
+fresh_block(struct store *store, size_t n, bool must)
 {
-    if (!record_has_room(store, n > BLOCK_BYTES ? n : BLOCK_BYTES))
+    if (!must && !record_has_room(store, n > BLOCK_BYTES ? n : BLOCK_BYTES))
         return NULL;
     struct block *block = block_new(store->blocks, n);
     if (block != NULL)
@@ -49,48 +62,57 @@ fresh_block(struct store *store, size_t n)
 
 /* The block that has n bytes left, with used 8-byte aligned; NULL when memory is refused. */
 static struct block *
-block_for(struct store *store, enum method method, size_t n)
+block_for(struct store *store, enum open_block which, size_t n, bool must)
 {
-    struct block **open =
-        &store->open[method == METHOD_SEGMENT_COLLECT ? OPEN_SEGMENTS : OPEN_OTHERS];
+    struct block **open = &store->open[which];
     if (*open != NULL && (*open)->refs == 1)
         (*open)->used = 0;
     if (*open != NULL && (*open)->size - (*open)->used >= n)
         return *open;
-    struct block *block = fresh_block(store, n);
+    struct block *block = fresh_block(store, n, must);
     if (block == NULL || n > BLOCK_BYTES)
         return block;
-    if (*open != NULL)
-        unref_block(store, *open);
+    if (*open != NULL) {
+        handover_close_block(store, which, (*open)->size - (*open)->used);
+        record_unref(store, *open);
+    }
     *open = block;
     return block;
+}
+
+struct place
+record_place(struct store *store, enum open_block which, size_t n, bool must)
+{
+    struct place place = {.block = block_for(store, which, n, must), .is_own = n > BLOCK_BYTES};
+    if (place.block == NULL)
+        return place;
+    place.p = place.block->data + place.block->used;
+    place.block->used += (uint32_t)n;
+    return place;
 }
 
 struct store_item
 record_copy(struct store *store, const struct store_record *record, size_t n)
 {
-    struct store_item item = {.n = (uint32_t)n, .received_ms = record->received_ms};
-    size_t whole = aligned(STORE_HEADROOM + n);
-    struct block *block = block_for(store, record->method, whole);
-    if (block == NULL)
+    struct store_item item = {
+        .n = (uint32_t)n, .received_ms = record->received_ms, .sequence = STORE_NO_SEQUENCE};
+    enum open_block which = record->method == METHOD_SEGMENT_COLLECT ? OPEN_SEGMENTS : OPEN_OTHERS;
+    handover_close(store, which);
+    struct place place = record_place(store, which, aligned(STORE_HEADROOM + n), false);
+    if (place.p == NULL)
         return item;
-    item.block = block;
-    item.payload = block->data + block->used + STORE_HEADROOM;
-    uint8_t *out = item.payload;
-    for (uint32_t i = 0; i < record->n_parts; i++) {
-        if (record->parts[i].n > 0)
-            memcpy(out, record->parts[i].p, record->parts[i].n);
-        out += record->parts[i].n;
-    }
-    block->used += (uint32_t)whole;
+    item.block = place.block;
+    item.payload = place.p + STORE_HEADROOM;
+    record_copy_parts(item.payload, record);
     /* A block of its own size is nobody's open block: the record takes the appender's reference. */
-    if (whole <= BLOCK_BYTES)
-        block_ref(block);
+    if (!place.is_own)
+        block_ref(item.block);
     return item;
 }
 
-void
-record_release(struct store *store, const struct store_item *items, uint32_t n)
+/* Blocks are given back in runs: neighbours share them. */
+static void
+release_blocks(struct store *store, const struct store_item *items, uint32_t n)
 {
     uint32_t i = 0;
     while (i < n) {
@@ -100,9 +122,29 @@ record_release(struct store *store, const struct store_item *items, uint32_t n)
             run++;
         check(block->refs >= run);
         block->refs -= run - 1;
-        unref_block(store, block);
+        record_unref(store, block);
         i += run;
     }
+}
+
+void
+record_release(struct store *store, const struct store_item *items, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (items[i].sequence != STORE_NO_SEQUENCE)
+            handover_run(store, items[i].sequence, RUN_DONE);
+        else
+            store->n_volatile--;
+        if (items[i].waiter != NULL)
+            waiter_end(store, items[i].waiter);
+    }
+    release_blocks(store, items, n);
+}
+
+void
+record_forget(struct store *store, const struct store_item *item)
+{
+    release_blocks(store, item, 1);
 }
 
 void
@@ -111,7 +153,7 @@ record_trim(struct store *store)
     for (int i = 0; i < N_OPEN; i++) {
         if (store->open[i] == NULL || store->open[i]->refs > 1)
             continue;
-        unref_block(store, store->open[i]);
+        record_unref(store, store->open[i]);
         store->open[i] = NULL;
     }
 }

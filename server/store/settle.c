@@ -29,9 +29,8 @@ settle_add(struct settle *settle, void *cookie, uint64_t credit_bytes)
 
 /* The callback may put more records: they are told in the same round. */
 void
-settle_tell(struct store *store)
+settle_tell(struct store *store, struct settle *settle)
 {
-    struct settle *settle = &store->settle;
     while (settle->n_done < settle->n) {
         struct settle_entry entry = settle->entries[settle->n_done++];
         store->callbacks.on_settled(store->callbacks.ctx, entry.cookie, entry.credit_bytes,

@@ -166,13 +166,15 @@ static bool
 are_runs_sane(const struct spool_cursor *cursor)
 {
     uint64_t end = cursor->lowest;
+    if (cursor->lowest >= SPOOL_SEQUENCE_END || cursor->next >= SPOOL_SEQUENCE_END)
+        return false;
     for (uint32_t i = 0; i < cursor->n_runs; i++) {
         const struct spool_run *run = &cursor->runs[i];
         if (run->n == 0 || run->first < end || run->n > UINT64_MAX - run->first)
             return false;
         end = run->first + run->n;
     }
-    return true;
+    return end < SPOOL_SEQUENCE_END;
 }
 
 enum err

@@ -28,6 +28,9 @@ enum {
     SPOOL_CURSOR_MAX_RUNS = 4000,
 };
 
+/* No sequence is as high: a number from damaged or foreign bytes must not let the next one wrap. */
+#define SPOOL_SEQUENCE_END (UINT64_C(1) << 62)
+
 /* "SPGR" and so on, as the bytes stand in the file. */
 #define SPOOL_RECORD_MAGIC UINT32_C(0x52475053)
 #define SPOOL_FILE_MAGIC UINT64_C(0x4c4f4f5053475053)   /* "SPGSPOOL" */

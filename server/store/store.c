@@ -1,4 +1,4 @@
-/* The store in memory: takes records in, tells what became of them. */
+/* The store's face: takes records in, tells what became of them. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -22,9 +22,23 @@ store_new(const struct store_settings *settings, const struct store_callbacks *c
     batch_init_all(store);
     TAILQ_INIT(&store->quarantine.entries);
     lane_init_all(store);
+    handover_init(store);
+    waiter_init_all(store);
+    cold_init(store);
     metric_set(metrics, METRIC_BUFFER_CAPACITY, TIER_MEMORY, settings->max_bytes);
-    metric_set(metrics, METRIC_QUARANTINE_CAPACITY, 0, settings->quarantine_bytes);
+    if (settings->mode == STORE_MEMORY)
+        metric_set(metrics, METRIC_QUARANTINE_CAPACITY, 0, settings->quarantine_bytes);
     return store;
+}
+
+static void
+send_parcel(struct store *store)
+{
+    struct parcel *parcel = store->parcel;
+    if (parcel == NULL || parcel_is_empty(parcel))
+        return;
+    store->parcel = NULL;
+    store->callbacks.on_parcel(store->callbacks.ctx, parcel);
 }
 
 void
@@ -37,8 +51,12 @@ store_free(struct store **store)
     lane_fini_all(*store);
     batch_fini_all(*store);
     quarantine_fini(*store);
+    waiter_fini_all(*store);
     record_trim(*store);
-    check((*store)->memory_bytes == 0);
+    check((*store)->memory_bytes == 0 && (*store)->n_queued == 0 && (*store)->n_volatile == 0);
+    handover_end_all(*store);
+    send_parcel(*store);
+    handover_fini(*store);
     metric_set((*store)->metrics, METRIC_BUFFER_BYTES, TIER_MEMORY, 0);
     settle_fini(&(*store)->settle);
     (*store)->magic = 0;
@@ -62,16 +80,25 @@ count_accepted(struct store *store, enum signal signal, size_t n)
     metric_add(store->metrics, METRIC_RECEIVED_BYTES, signal, n);
 }
 
+/* An item that has no record: settled with what was put before it. */
+static void
+settle_nothing(struct store *store, void *cookie, uint64_t credit_bytes)
+{
+    struct waiter *waiter = NULL;
+    if (store->settings.ack == STORE_ACK_FORWARDED)
+        waiter = waiter_of(store, cookie, credit_bytes);
+    else
+        settle_add(handover_settle(store), cookie, credit_bytes);
+    if (waiter != NULL)
+        waiter_end(store, waiter);
+}
+
 static void
 put_aside(struct store *store, const struct store_record *record, size_t n)
 {
-    enum signal signal = method_row(record->method)->signal;
-    count_accepted(store, signal, n);
-    if (quarantine_add(store, record, n))
-        metric_add(store->metrics, METRIC_ITEMS_QUARANTINED, signal, 1);
-    else
-        metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + DROP_REJECTED, 1);
-    settle_add(&store->settle, record->cookie, record->credit_bytes);
+    count_accepted(store, method_row(record->method)->signal, n);
+    if (handover_put_aside(store, record, n, true) != ERR_OK)
+        settle_nothing(store, record->cookie, record->credit_bytes);
 }
 
 /* ERR_WAIT: there is no lane for a new key; ERR_BUDGET: no memory. */
@@ -91,8 +118,12 @@ put_queued(struct store *store, const struct store_record *record, size_t n)
     count_accepted(store, lane->signal, n);
     metric_add(store->metrics, METRIC_ITEMS_QUEUED, lane->signal, 1);
     store->n_queued++;
+    store->n_volatile++;
+    if (store->settings.ack == STORE_ACK_FORWARDED)
+        item.waiter = waiter_of(store, record->cookie, record->credit_bytes);
+    else
+        settle_add(&store->settle, record->cookie, record->credit_bytes);
     lane_push(store, lane, &item);
-    settle_add(&store->settle, record->cookie, record->credit_bytes);
     return ERR_OK;
 no_memory:
     /* A lane made for this record alone goes again. */
@@ -111,7 +142,7 @@ put_when_full(struct store *store, const struct store_record *record, size_t n)
         enum signal signal = method_row(record->method)->signal;
         count_accepted(store, signal, n);
         metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + DROP_BUFFER_FULL, 1);
-        settle_add(&store->settle, record->cookie, record->credit_bytes);
+        settle_nothing(store, record->cookie, record->credit_bytes);
         return ERR_OK;
     }
     if (store->settings.when_full == STORE_DROP_OLDEST)
@@ -119,6 +150,23 @@ put_when_full(struct store *store, const struct store_record *record, size_t n)
             if (put_queued(store, record, n) == ERR_OK)
                 return ERR_OK;
     return ERR_WAIT;
+}
+
+/* Whether the disk is full is the spool's matter: a slice that finds no room waits there, and so do
+ * we once enough of them are out. */
+static enum err
+put_through_disk(struct store *store, const struct store_record *record, size_t n)
+{
+    if (!lane_may_open(store, record->method, record->key)) {
+        store->lacks_lanes = true;
+        return ERR_WAIT;
+    }
+    if (handover_put(store, record, n, false) != ERR_OK) {
+        store->is_short = true;
+        return ERR_WAIT;
+    }
+    count_accepted(store, method_row(record->method)->signal, n);
+    return ERR_OK;
 }
 
 enum err
@@ -130,6 +178,8 @@ store_put(struct store *store, const struct store_record *record)
         put_aside(store, record, n);
         return ERR_OK;
     }
+    if (handover_is_due(store, record->method))
+        return put_through_disk(store, record, n);
     enum err err = put_queued(store, record, n);
     if (err != ERR_BUDGET)
         return err;
@@ -147,7 +197,7 @@ store_put_nothing(struct store *store, enum method method, enum drop_reason reas
     enum signal signal = row != NULL ? row->signal : SIGNAL_OTHER;
     metric_add(store->metrics, METRIC_ITEMS_ACCEPTED, signal, 1);
     metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + reason, 1);
-    settle_add(&store->settle, cookie, credit_bytes);
+    settle_nothing(store, cookie, credit_bytes);
 }
 
 /* Memory and lanes are there again an eighth below the limit, so that a full buffer does not tell
@@ -161,6 +211,10 @@ has_lanes_again(const struct store *store)
 static bool
 has_memory_again(const struct store *store)
 {
+    if (store->undurable_bytes > store->settings.undurable_bytes / 2)
+        return false;
+    if (store->settings.mode != STORE_MEMORY && store->memory_bytes <= STORE_FLOOR_BYTES / 2)
+        return true;
     return record_has_room(store, store->settings.max_bytes / 8 > BLOCK_BYTES
                                       ? store->settings.max_bytes / 8
                                       : BLOCK_BYTES);
@@ -178,28 +232,143 @@ store_n_held(const struct store *store)
     return store->n_queued + store->n_inflight;
 }
 
+uint64_t
+store_n_volatile(const struct store *store)
+{
+    return store->n_volatile;
+}
+
+bool
+store_is_empty(const struct store *store)
+{
+    return store_n_held(store) == 0 && !cold_is_wanted(store);
+}
+
+uint32_t
+store_n_out(const struct store *store)
+{
+    return store->n_out;
+}
+
+void
+store_set_outage(struct store *store, bool no_backend)
+{
+    store->has_outage = no_backend;
+}
+
+void
+store_on_parcel(struct store *store, struct parcel *parcel)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    struct slice *slice;
+    while ((slice = STAILQ_FIRST(&parcel->slices)) != NULL) {
+        STAILQ_REMOVE_HEAD(&parcel->slices, link);
+        handover_on_slice(store, slice);
+    }
+    struct spool_read *read;
+    while ((read = STAILQ_FIRST(&parcel->reads)) != NULL) {
+        STAILQ_REMOVE_HEAD(&parcel->reads, link);
+        cold_on_read(store, read);
+    }
+    if (parcel->has_cold)
+        cold_on_more(store);
+    parcel_free(&parcel);
+}
+
+uint64_t
+store_next_us(const struct store *store)
+{
+    return store->group != NULL ? store->group->first_us + STORE_HAND_OVER_US : UINT64_MAX;
+}
+
+struct oldest {
+    int64_t ms[SIGNAL_COUNT];
+};
+
+static void
+note_oldest(struct store *store, struct store_lane *lane, void *ctx)
+{
+    struct oldest *oldest = ctx;
+    const struct store_item *front = lane_front(lane);
+    const struct batch *batch = TAILQ_FIRST(&lane->returned);
+    int64_t *ms = &oldest->ms[lane->signal];
+    (void)store;
+    if (front != NULL && (*ms == 0 || front->received_ms < *ms))
+        *ms = front->received_ms;
+    if (batch != NULL && (*ms == 0 || batch->face.oldest_ms < *ms))
+        *ms = batch->face.oldest_ms;
+}
+
+/* Of what waits here; what is in a call is about as old as its neighbours in the lane. */
+static void
+tell_oldest(struct store *store)
+{
+    struct oldest oldest = {{0}};
+    lane_each(store, note_oldest, &oldest);
+    for (uint32_t signal = 0; signal < SIGNAL_COUNT; signal++)
+        if (metric_get(store->metrics, METRIC_BUFFER_OLDEST, signal) != (uint64_t)oldest.ms[signal])
+            metric_set(store->metrics, METRIC_BUFFER_OLDEST, signal, (uint64_t)oldest.ms[signal]);
+}
+
+static void
+settle_all(struct store *store)
+{
+    handover_tell(store);
+    waiter_tell(store);
+    settle_tell(store, &store->settle);
+}
+
+static void
+tell_room(struct store *store)
+{
+    bool was_short = store->is_short, lacked_lanes = store->lacks_lanes;
+    store->is_short = was_short && !has_memory_again(store);
+    store->lacks_lanes = lacked_lanes && !has_lanes_again(store);
+    if (store->is_short == was_short && store->lacks_lanes == lacked_lanes)
+        return;
+    store->callbacks.on_room(store->callbacks.ctx);
+    settle_all(store);
+}
+
+/* Durable mode has nothing to spill but what came back from a broken disk. */
+static void
+spill(struct store *store)
+{
+    store->has_to_spill = handover_may_spill(store) && !lane_spill_all(store);
+}
+
 void
 store_turn(struct store *store)
 {
     CHECK_OBJ(store, STORE_MAGIC);
-    settle_tell(store);
+    settle_all(store);
     if (clock_mono_us() - store->swept_us >= SWEEP_US) {
         store->swept_us = clock_mono_us();
         lane_sweep(store);
+        tell_oldest(store);
     }
     if (store_n_held(store) == 0)
         record_trim(store);
-    bool was_short = store->is_short, lacked_lanes = store->lacks_lanes;
-    store->is_short = was_short && !has_memory_again(store);
-    store->lacks_lanes = lacked_lanes && !has_lanes_again(store);
-    if (store->is_short != was_short || store->lacks_lanes != lacked_lanes) {
-        store->callbacks.on_room(store->callbacks.ctx);
-        settle_tell(store);
-    }
+    tell_room(store);
+    cold_turn(store);
+    if (store->has_to_spill)
+        spill(store);
+    handover_turn(store, store->is_winding_up);
+    /* What needed no disk, but stood behind something that did; and what was put meanwhile. */
+    settle_all(store);
+    send_parcel(store);
     if (store->is_due_untold) {
         store->is_due_untold = false;
         store->callbacks.on_due(store->callbacks.ctx);
     }
     if (metric_get(store->metrics, METRIC_BUFFER_BYTES, TIER_MEMORY) != store->memory_bytes)
         metric_set(store->metrics, METRIC_BUFFER_BYTES, TIER_MEMORY, store->memory_bytes);
+}
+
+void
+store_wind_up(struct store *store)
+{
+    store->is_winding_up = true;
+    store->has_to_spill = true;
+    store_turn(store);
 }

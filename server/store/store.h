@@ -6,6 +6,10 @@
  * in which it was put; with a spool it settles after the covering fdatasync. No caller sees the
  * difference.
  *
+ * With a spool, records travel to the spool's thread in slices (parcel.h) and come back durable;
+ * only then they stand in lanes. Beyond the memory's share they are cold: on disk only, and asked
+ * back when the lanes run low.
+ *
  *   put    -> ERR_OK: admitted, on_settled follows; ERR_WAIT: no room, on_room follows
  *   due    -> a lane with a batch to send now
  *   take   -> a batch: records of one lane, lent to forward until ack, nack, drop or set_aside
@@ -27,6 +31,7 @@
 #include "base/method.h"
 #include "base/metric.h"
 #include "base/rule_table.h"
+#include "store/parcel.h"
 
 enum { STORE_SET_ASIDE = 1u << 0, STORE_EDITED = 1u << 1 }; /* record flags, as in spool files */
 
@@ -37,7 +42,27 @@ enum { STORE_HEADROOM = 48 };
 struct store;
 struct store_lane;
 
+enum store_mode {
+    STORE_MEMORY,
+    /* Through the disk only when memory is short, a method has its share of it, or no backend is
+     * connected or knows the method. */
+    STORE_SPILL,
+    STORE_DURABLE, /* every record through the disk */
+};
+enum store_ack {
+    STORE_ACK_RECEIVED, /* admitted to memory */
+    STORE_ACK_BUFFERED, /* durable: synced; spill and memory: in memory */
+    /* A backend answered OK (or the record ended otherwise). Nothing new goes to disk then: what is
+     * not acknowledged need not outlive us. In order for each cookie. */
+    STORE_ACK_FORWARDED,
+};
+
 struct store_settings {
+    enum store_mode mode;
+    enum store_ack ack;
+    uint32_t worker;           /* index */
+    uint64_t seed, aside_seed; /* of the two spools' checksums */
+    uint64_t undurable_bytes;  /* this worker's share of what may be on its way to the disk */
     uint64_t max_bytes;        /* buffer.memory.max of this worker */
     uint64_t quarantine_bytes; /* of the memory ring of this worker */
     uint32_t batch_items;      /* batch.max_items */
@@ -57,11 +82,15 @@ struct store_callbacks {
     void (*on_room)(void *ctx);
     /* Something was queued while nothing was due before: ask store_due. */
     void (*on_due)(void *ctx);
+    /* For the spool; ownership passes. Not in memory mode. */
+    void (*on_parcel)(void *ctx, struct parcel *);
 };
 
 struct store *store_new(const struct store_settings *, const struct store_callbacks *,
                         struct block_cache *, struct metrics *);
-/* Records still held are counted dropped (shutdown). */
+/* No slice and no read is out, and a turn has passed since the last put. Records held in memory
+ * alone are counted dropped (shutdown), those on disk stay held. Who still waits is not told: he is
+ * gone, or an answer would be a lie. */
 void store_free(struct store **);
 
 /* What receive/ hands over. The payload is the parts one after the other. */
@@ -84,8 +113,23 @@ enum err store_put(struct store *, const struct store_record *) MUST_CHECK;
  * ledger, its credit is settled with its neighbours. */
 void store_put_nothing(struct store *, enum method, enum drop_reason, void *cookie,
                        uint64_t credit_bytes);
-/* The end of a loop turn: settles what was put, tells on_room and on_due. */
+/* The end of a loop turn: settles what was put, hands slices and runs to the spool, tells on_room
+ * and on_due. */
 void store_turn(struct store *);
+/* When store_turn should run again at the latest: a slice whose first record is 1 ms old goes to
+ * the spool. UINT64_MAX: no need. */
+uint64_t store_next_us(const struct store *);
+/* From the spool; ownership passes. Settles and queues; then ask store_due. */
+void store_on_parcel(struct store *, struct parcel *);
+/* No backend is connected, or one is again: spill mode goes through the disk meanwhile. */
+void store_set_outage(struct store *, bool no_backend);
+/* The end is near: what stands in memory alone goes to the spool where there is one (spill), what
+ * is given back later too, and nothing is read back any more. */
+void store_wind_up(struct store *);
+/* Nothing is held here, and nothing is left on disk that a backend would take. */
+bool store_is_empty(const struct store *);
+/* Slices and reads out at the spool: 0 before store_free. */
+uint32_t store_n_out(const struct store *);
 
 /* A record lent in a batch. */
 struct store_item {
@@ -94,7 +138,10 @@ struct store_item {
     uint32_t n;
     uint32_t attempts; /* of this record, isolation included */
     int64_t received_ms;
+    uint64_t sequence;     /* on disk; STORE_NO_SEQUENCE: in memory alone */
+    struct waiter *waiter; /* who is answered when this record ends (ack: forwarded); NULL */
 };
+#define STORE_NO_SEQUENCE UINT64_MAX
 
 /* Owner: store; lent to forward between take and ack/nack. */
 struct store_batch {
@@ -114,8 +161,9 @@ struct store_batch {
  * never). flush: every lane that holds anything is due. Lanes take turns. */
 struct store_lane *store_due(struct store *, uint64_t now_us, bool flush, uint64_t *next_us);
 enum method store_lane_method(const struct store_lane *);
-/* The lane is not due before until_us (a method no backend knows yet). */
-void store_hold(struct store *, struct store_lane *, uint64_t until_us);
+/* The lane is not due before until_us. is_unknown: no backend knows the method, so its records need
+ * not stay in memory. */
+void store_hold(struct store *, struct store_lane *, uint64_t until_us, bool is_unknown);
 /* Expired records are dropped on the way; NULL when nothing is left. OPAQUE and UNARY methods: one
  * record a batch. */
 struct store_batch *store_take(struct store *, struct store_lane *);
@@ -131,8 +179,11 @@ void store_set_aside(struct store *, struct store_batch **);
 /* Cuts a batch of two or more in two, to find the record a backend refuses. */
 void store_split(struct store *, struct store_batch *, struct store_batch **second);
 
-/* Items queued and in flight: 0 means drained. */
+/* Items queued and in flight here, what is on its way to the disk included, cold ones not: 0 means
+ * drained. */
 uint64_t store_n_held(const struct store *);
+/* Items that would be lost with this process: not on disk (yet). */
+uint64_t store_n_volatile(const struct store *);
 /* ERR_WAIT was told for want of memory and on_room is still owed. Other workers' memory may be what
  * is missing, so the owner sees to it that store_turn runs again soon. */
 bool store_is_short(const struct store *);

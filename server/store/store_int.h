@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/map.h"
+#include "store/spool_format.h"
 #include "store/store.h"
 
 enum { STORE_MAGIC = 0x5354524f, LANE_MAGIC = 0x4c414e45 };
@@ -79,6 +80,63 @@ struct settle {
     uint32_t n_done; /* told already, in the turn under way */
 };
 
+/* Answered when the last of its records ends (ack: forwarded; a broken disk). */
+struct waiter {
+    uint64_t n_open; /* records that have not ended */
+    bool is_group;   /* part of a struct group, else of a struct cookie_waiter */
+};
+
+/* ack: forwarded: what one cookie put in one turn. */
+struct cookie_waiter {
+    struct waiter waiter; /* first */
+    TAILQ_ENTRY(cookie_waiter) link;
+    struct cookie_queue *queue;
+    uint64_t credit_bytes;
+    uint32_t n_records;
+    bool is_sealed; /* its turn is over */
+};
+TAILQ_HEAD(cookie_waiter_list, cookie_waiter);
+/* The waiters of one cookie, in the order in which they are told. */
+struct cookie_queue {
+    TAILQ_ENTRY(cookie_queue) ready_link; /* or the free list's */
+    struct cookie_queue *next;            /* in its bucket */
+    void *cookie;
+    bool is_ready;
+    struct cookie_waiter_list waiters;
+};
+TAILQ_HEAD(cookie_queue_list, cookie_queue);
+/* All of them by cookie, and spare ones: nothing is allocated for each record. */
+struct cookie_table {
+    struct cookie_queue **buckets;
+    uint32_t n, size; /* size: 0 or a power of two */
+    struct cookie_queue_list free_queues;
+    struct cookie_waiter_list free_waiters;
+    uint32_t n_free_queues, n_free_waiters;
+};
+
+/* Part of a block on its way to the disk and back. */
+struct home_slice {
+    struct slice face;   /* first */
+    struct block *block; /* one reference */
+    struct group *group;
+    uint32_t n_unused; /* bytes of the block behind it that nobody will use */
+};
+
+/* What was put between two hand-overs. Groups settle in order and as a whole, because credit of a
+ * stream covers all bytes before it, whichever slices they went into. */
+struct group {
+    struct waiter waiter; /* first; n_open: of what came back unsaved */
+    TAILQ_ENTRY(group) link;
+    struct settle settle;
+    struct slice_list slices; /* full, not handed over yet */
+    uint32_t n_slices;        /* not ended */
+    uint64_t n_bytes;
+    uint64_t first_us; /* when its first record was put */
+    uint64_t *done;    /* records that are done once this group is durable (set aside again) */
+    uint32_t n_done, done_size;
+};
+TAILQ_HEAD(group_list, group);
+
 struct quarantine_entry {
     TAILQ_ENTRY(quarantine_entry) link;
     enum method method;
@@ -95,8 +153,13 @@ struct quarantine {
 };
 
 /* Records of steady lanes and of the rest do not share blocks: a method that nobody takes for a
- * while would pin every block with one small record. */
-enum { OPEN_SEGMENTS, OPEN_OTHERS, N_OPEN };
+ * while would pin every block with one small record. What is set aside has a spool of its own. */
+enum open_block { OPEN_SEGMENTS, OPEN_OTHERS, OPEN_ASIDE, N_OPEN };
+
+/* However little memory there is, so much may stand in the store: what goes to disk must flow. */
+enum { STORE_FLOOR_BYTES = 2 * 1024 * 1024 };
+/* A slice goes to the spool when its first record is so old. */
+enum { STORE_HAND_OVER_US = 1000 };
 
 struct store {
     uint32_t magic;
@@ -116,6 +179,31 @@ struct store {
     struct settle settle;
     struct quarantine quarantine;
     uint64_t n_queued, n_inflight;
+    uint64_t n_volatile; /* of both: in memory alone */
+    /* On the way to the disk. */
+    struct home_slice *filling[N_OPEN];
+    struct group *group;      /* being filled; NULL: nothing was put since the last hand-over */
+    struct group_list groups; /* handed over, in order */
+    uint64_t undurable_bytes; /* of slices */
+    uint64_t unused_bytes;    /* behind them */
+    uint32_t n_out;           /* slices and reads at the spool */
+    struct parcel *parcel;    /* leaves at the end of the turn */
+    /* On disk only. */
+    method_set behind; /* methods with records there, as far as we know */
+    bool is_reading;
+    /* Of the search under way, which may take several reads: what became behind since it began, so
+     * that it may have been missed, and what was not asked for. */
+    method_set behind_anew, read_unwanted;
+    uint32_t read_bytes;  /* size of the next read; 0: as usual */
+    uint64_t read_resume; /* where an unfinished one goes on */
+    uint64_t unknown_until_us[METHOD_COUNT];
+    uint64_t method_bytes[METHOD_COUNT]; /* queued in memory */
+    uint64_t released_us;                /* last look for what should leave memory */
+    bool has_outage, is_winding_up;
+    bool has_to_spill; /* winding up: something in memory alone has not gone to the disk yet */
+    /* ack: forwarded */
+    struct cookie_table cookies;
+    struct cookie_queue_list ready_cookies;
     uint64_t swept_us;  /* last look for expired records */
     bool is_short;      /* of memory: ERR_WAIT was told, on_room not yet */
     bool lacks_lanes;   /* the same for want of lanes, which holds up new keys only */
@@ -129,6 +217,22 @@ void lane_fini_all(struct store *);
 struct store_lane *lane_of(struct store *, enum method, struct bytes key);
 /* Room for one more item; ERR_WAIT when the memory for it is refused. */
 enum err lane_reserve(struct store *, struct store_lane *) MUST_CHECK;
+/* A record of this method and key finds a lane, or may have one made for it. Makes none. */
+bool lane_may_open(const struct store *, enum method, struct bytes key);
+/* The same for what must complete: never refused, and a lane for a new key is always made. */
+struct store_lane *lane_of_always(struct store *, enum method, struct bytes key);
+void lane_reserve_always(struct store *, struct store_lane *);
+/* Queued records that are on disk leave memory. */
+void lane_release_all(struct store *);
+/* Of one lane. */
+void lane_release(struct store *, struct store_lane *);
+/* The queued records of a lane that are in memory alone go to the disk. False: some were refused.
+ */
+bool lane_spill(struct store *, struct store_lane *);
+/* Of all lanes, those given back too. */
+bool lane_spill_all(struct store *);
+/* Nobody waits any more for this lane's records that came back from a broken disk. */
+void lane_let_wait_end(struct store *, struct store_lane *);
 /* After lane_reserve. */
 void lane_push(struct store *, struct store_lane *, const struct store_item *);
 /* The oldest item in the chunks; NULL when there is none. */
@@ -157,8 +261,22 @@ bool record_has_room(const struct store *, uint64_t n);
 bool record_is_full(const struct store *);
 /* Copies the parts behind a headroom; block NULL when memory is refused. */
 struct store_item record_copy(struct store *, const struct store_record *, size_t n);
-/* The items' payloads are done with. */
+void record_copy_parts(uint8_t *out, const struct store_record *);
+/* The items ended: their payloads are done with, their waiters told, their sequences done. */
 void record_release(struct store *, const struct store_item *, uint32_t n);
+/* The item leaves memory but has not ended. */
+void record_forget(struct store *, const struct store_item *);
+/* n bytes (a multiple of 8) in an open block; p NULL when memory is refused. The caller counts the
+ * reference; a block of its own size (is_own) comes with the appender's. must: whatever the levels
+ * say. */
+struct place {
+    struct block *block;
+    uint8_t *p;
+    bool is_own;
+};
+struct place record_place(struct store *, enum open_block, size_t n, bool must);
+/* Gives a reference back. */
+void record_unref(struct store *, struct block *);
 /* An open block that holds nothing any more begins again or is given back. */
 void record_trim(struct store *);
 /* A queued item ends as dropped. */
@@ -170,13 +288,81 @@ void batch_init_all(struct store *);
 void batch_fini_all(struct store *);
 /* A batch that stands on a lane's returned list ends as dropped. */
 void batch_drop_returned(struct store *, struct store_lane *, struct batch *, enum drop_reason);
+/* What is in memory alone goes to the disk; false when some was refused. The batch ends when it is
+ * empty then. */
+bool batch_spill_returned(struct store *, struct store_lane *, struct batch *);
+/* At the end: what is on disk stays there, the rest is dropped. */
+void batch_leave_returned(struct store *, struct store_lane *, struct batch *);
 /* Drops the expired items; n becomes 0 when all were. The batch counts as queued or in flight. */
 void batch_expire(struct store *, struct batch *, bool is_queued);
 
 /* settle.c */
 void settle_add(struct settle *, void *cookie, uint64_t credit_bytes);
-void settle_tell(struct store *);
+void settle_tell(struct store *, struct settle *);
 void settle_fini(struct settle *);
+
+/* waiter.c */
+void waiter_init_all(struct store *);
+/* Tells nobody: whoever waits is gone. */
+void waiter_fini_all(struct store *);
+/* ack: forwarded: the waiter of a record of this cookie; NULL when nobody waits. */
+struct waiter *waiter_of(struct store *, void *cookie, uint64_t credit_bytes);
+void waiter_end(struct store *, struct waiter *);
+/* Only a group's: a disk that is broken does not make anybody wait for a method nobody knows. */
+void waiter_end_of_group(struct store *, struct store_item *);
+/* Tells the cookies whose first waiters are through. */
+void waiter_tell(struct store *);
+
+/* handover.c */
+void handover_init(struct store *);
+void handover_fini(struct store *);
+/* Whether a record put now goes through the disk. */
+bool handover_is_due(const struct store *, enum method);
+/* What is in memory alone can go to the disk instead. */
+bool handover_may_spill(const struct store *);
+/* Copies the record into a slice; ERR_BUDGET when there is no room. must: whatever the levels say.
+ */
+enum err handover_put(struct store *, const struct store_record *, size_t n, bool must) MUST_CHECK;
+enum err handover_put_aside(struct store *, const struct store_record *, size_t n,
+                            bool must) MUST_CHECK;
+/* Where an item without a record settles. */
+struct settle *handover_settle(struct store *);
+/* A record in memory alone is put again, this time through the disk; false when refused. The
+ * caller takes the old one out of its place and calls record_release. */
+bool handover_spill(struct store *, const struct store_lane *, const struct store_item *);
+/* The last record put: its settlement also ends this sequence. */
+void handover_also_done(struct store *, uint64_t sequence);
+/* A slice ends here because what follows it in its block is no part of it. */
+void handover_close(struct store *, enum open_block);
+/* The same because the block is full, but for n bytes. */
+void handover_close_block(struct store *, enum open_block, uint32_t n_unused);
+/* Slices that are due go into the parcel; force: all. */
+void handover_turn(struct store *, bool force);
+void handover_on_slice(struct store *, struct slice *);
+/* Groups that ended are settled. */
+void handover_tell(struct store *);
+/* At the end, when every record has ended: nobody is told any more. */
+void handover_end_all(struct store *);
+struct parcel *handover_parcel(struct store *);
+void handover_run(struct store *, uint64_t sequence, enum run_end);
+
+/* cold.c */
+void cold_init(struct store *);
+/* Records that became durable, or came back from disk: into lanes, or left on disk. */
+void cold_enter(struct store *, struct block *, uint8_t *data, uint32_t n_records, bool from_disk);
+/* Asks for more, or lets go of what should leave memory. */
+void cold_turn(struct store *);
+/* There may be something on disk that would be read back. */
+bool cold_is_wanted(const struct store *);
+void cold_on_read(struct store *, struct spool_read *);
+/* A record stays on disk only. */
+void cold_release(struct store *, enum method, uint64_t sequence);
+/* The spool says that there is more. */
+void cold_on_more(struct store *);
+/* In memory there is no place for more of the method: it has its share, or no backend knows it. */
+bool cold_is_crowded(const struct store *, enum method);
+/* No backend knows the lane's method until then. */
+void cold_on_unknown(struct store *, struct store_lane *, uint64_t until_us);
 
 /* quarantine.c */
 /* False when it cannot be kept at all: the caller counts it dropped. */

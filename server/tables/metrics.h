@@ -1,7 +1,7 @@
 /* Every metric: name without the prefix "spangate_", kind, labels, and the question it answers. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* METRIC(token, name, kind, dimension, help). Kinds: COUNTER, GAUGE, HISTOGRAM (seconds). The
- * dimension is a closed label set (base/metric.h). A row comes with the code that moves it. */
+/* METRIC(token, name, kind, dimension, help). Kinds: COUNTER, GAUGE, HISTOGRAM (seconds), OLDEST.
+ * The dimension is a closed label set (base/metric.h). A row comes with the code that moves it. */
 #ifndef TABLES_METRICS_H
 #define TABLES_METRICS_H
 
@@ -22,6 +22,12 @@
     METRIC(DELIVERY_DURATION,  "delivery_duration_seconds", HISTOGRAM, SIGNAL,        "From arrival of a batch's oldest item to the backend's OK. How late is the data?") \
     METRIC(BUFFER_BYTES,       "buffer_bytes",             GAUGE,     TIER,           "Bytes held. Is the buffer filling?") \
     METRIC(BUFFER_CAPACITY,    "buffer_capacity_bytes",    GAUGE,     TIER,           "Bytes that may be held. How much outage can be bridged?") \
+    METRIC(BUFFER_OLDEST,      "buffer_oldest_item_age_seconds", OLDEST, SIGNAL,      "Age of the oldest item held, looked at each second. Does something wait for ever?") \
+    METRIC(SPOOL_RECOVERED,    "spool_recovered_items_total", COUNTER, NONE,          "Items found in the spool at start. What did the life before leave?") \
+    METRIC(SPOOL_CORRUPT,      "spool_corrupt_records_total", COUNTER, NONE,          "Records whose bytes on disk were damaged. Is the disk rotting?") \
+    METRIC(SPOOL_ERRORS,       "spool_errors_total",       COUNTER,   NONE,           "Calls to the disk that failed. Is the disk failing?") \
+    METRIC(SPOOL_SYNC_DURATION, "spool_sync_duration_seconds", HISTOGRAM, NONE,       "How long fdatasync takes; agents wait for it. Is the disk slow?") \
+    METRIC(SPOOL_FREE,         "spool_free_bytes",         GAUGE,     NONE,           "Free space of the spool's file system. Is it running out?") \
     METRIC(BACKEND_UP,         "backend_up",               GAUGE,     BACKEND,        "1 while connected. Is a backend gone?") \
     METRIC(BACKEND_INFLIGHT,   "backend_inflight_batches", GAUGE,     BACKEND,        "Calls without an answer yet. Is a backend slow?") \
     METRIC(BACKEND_LAST_SUCCESS, "backend_last_success_timestamp_seconds", GAUGE, BACKEND, "When a backend last answered OK (Unix). Since when is it ill?") \

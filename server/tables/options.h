@@ -61,16 +61,16 @@
       OPTION(integrity., window_memory, SIZE_AUTO, NONE, "auto", "1MiB", "", LIVE, LATER(106), "memory of that window; auto: 64MiB, at most 12 % of limits.memory") \
     END(integrity) \
     SECTION("buffer", buffer, "where messages wait for the backend") \
-      OPTION(buffer., mode, ENUM, buffer_mode, "durable", "", "", LIVE, PARTLY(107), "durable (all through the disk), spill (disk when memory is full or no backend is there) or memory") \
-      OPTION(buffer., ack, ENUM, ack, "buffered", "", "", LIVE, PARTLY(108), "when an agent's call is answered: received, buffered or forwarded") \
+      OPTION(buffer., mode, ENUM, buffer_mode, "durable", "", "", LIVE, BUILT, "durable (all through the disk), spill (disk when memory is full or no backend is there) or memory; with the built-in sink memory, unless this or buffer.disk.path is set") \
+      OPTION(buffer., ack, ENUM, ack, "buffered", "", "", LIVE, BUILT, "when an agent's call is answered: received (in memory), buffered (on disk in mode durable) or forwarded (the backend has it)") \
       SECTION("buffer.memory", memory, "the part in memory") \
         OPTION(buffer.memory., max, SIZE_AUTO, NONE, "auto", "1MiB", "", LIVE, BUILT, "bytes of messages held in memory; auto: 40 % of limits.memory") \
       END(memory) \
       SECTION("buffer.disk", disk, "the part on disk") \
-        OPTION(buffer.disk., path, PATH, NONE, "/var/lib/spangate/spool", "", "", RESTART, LATER(109), "directory of the spool") \
-        OPTION(buffer.disk., max, SIZE, NONE, "4GiB", "64MiB", "", LIVE, LATER(109), "size of the spool") \
-        OPTION(buffer.disk., min_free, SIZE, NONE, "512MiB", "0B", "", LIVE, LATER(109), "space left free on the file system") \
-        OPTION(buffer.disk., sync, ENUM, sync, "group", "", "", LIVE, LATER(109), "group (before the answer), interval (each second) or none") \
+        OPTION(buffer.disk., path, PATH, NONE, "/var/lib/spangate/spool", "", "", RESTART, BUILT, "directory of the spool") \
+        OPTION(buffer.disk., max, SIZE, NONE, "4GiB", "64MiB", "", LIVE, BUILT, "size of the spool") \
+        OPTION(buffer.disk., min_free, SIZE, NONE, "512MiB", "0B", "", LIVE, BUILT, "space left free on the file system") \
+        OPTION(buffer.disk., sync, ENUM, sync, "group", "", "", LIVE, BUILT, "group (before the answer), interval (each second) or none") \
         OPTION(buffer.disk., max_age, DURATION, NONE, "24h", "1s", "30d", LIVE, BUILT, "older messages are dropped as expired, in memory too") \
       END(disk) \
       OPTION(buffer., when_full, ENUM, when_full, "backpressure", "", "", LIVE, BUILT, "backpressure (agents wait), drop_oldest or drop_newest") \
@@ -120,10 +120,10 @@
       OPTION(relay., cds_cache, DURATION, NONE, "0s", "0s", "1h", LIVE, LATER(112), "answer repeated questions for dynamic configuration from memory for so long; 0s = off") \
     END(relay) \
     SECTION("quarantine", quarantine, "where sick messages are set aside") \
-      OPTION(quarantine., path, PATH, NONE, "/var/lib/spangate/quarantine", "", "", LIVE, LATER(113), "its directory") \
-      OPTION(quarantine., max, SIZE, NONE, "1GiB", "64KiB", "", LIVE, PARTLY(113), "its size, the oldest leaves first; without the disk store at most 8 % of limits.memory are used") \
-      OPTION(quarantine., ttl, DURATION, NONE, "7d", "1m", "365d", LIVE, LATER(113), "how long messages are kept") \
-      OPTION(quarantine., redact_tags, STRINGS, NONE, "[]", "", "", LIVE, LATER(113), "tags whose values are not kept") \
+      OPTION(quarantine., path, PATH, NONE, "/var/lib/spangate/quarantine", "", "", LIVE, BUILT, "its directory") \
+      OPTION(quarantine., max, SIZE, NONE, "1GiB", "64KiB", "", LIVE, BUILT, "its size, the oldest leaves first; while the disk cannot be used it is kept in memory, at most 8 % of limits.memory") \
+      OPTION(quarantine., ttl, DURATION, NONE, "7d", "1m", "365d", LIVE, BUILT, "how long messages are kept") \
+      OPTION(quarantine., redact_tags, STRINGS, NONE, "[]", "", "", LIVE, LATER(118), "tags whose values are not kept") \
     END(quarantine) \
     SECTION("telemetry", telemetry, "the read-only port: /metrics /livez /readyz /healthz /buildinfo") \
       OPTION(telemetry., address, ADDRESS, NONE, "0.0.0.0:1234", "", "", LIVE, BUILT, "its address; empty = off") \
@@ -174,8 +174,9 @@
     EXAMPLE("upstream.addresses", "[\"oap:11800\"]")
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
- * meaning. 1-19 the file and its places, 20-29 single values, 30-49 settings against each other and
- * against the machine, 101-199 what is not built yet. */
+ * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
+ * against the machine, 101-199 what is not built yet. Gone, never to be used again: 107, 108, 109,
+ * 113. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -213,23 +214,28 @@
     CODE(40,  "there is no port for agents",                "set listen.grpc.address") \
     CODE(41,  "a batch larger than the buffer",             "lower batch.max_size or raise buffer.memory.max") \
     CODE(42,  "a message may be larger than the memory",    "lower listen.max_message or raise limits.memory and buffer.memory.max") \
+    CODE(43,  "a directory that is no whole path",          "write it from / on, as /var/lib/spangate/spool") \
+    CODE(44,  "the disk holds less than the memory",        "raise buffer.disk.max or lower buffer.memory.max") \
+    CODE(45,  "the quota is below two files",               "raise quarantine.max") \
+    CODE(46,  "a message may be larger than the spool",     "lower listen.max_message or raise buffer.disk.max") \
+    CODE(47,  "spool and quarantine share a directory",     "give each its own, neither inside the other") \
+    CODE(48,  "answered messages are not on disk",          "set buffer.mode: durable, or buffer.ack: received to say it is meant") \
+    CODE(49,  "the directory lives in memory",              "choose one on a disk: a tmpfs is empty after a restart of the machine and counts as memory") \
+    CODE(50,  "the disk has less space than the settings use", "free space, or lower buffer.disk.max, quarantine.max or buffer.disk.min_free") \
     CODE(101, "TLS for agents is not built yet",            "nothing listens there; agents connect to listen.grpc.address in clear text") \
     CODE(102, "the HTTP port is not built yet",             "nothing listens there; agents use gRPC") \
     CODE(103, "tokens of agents are not checked yet",       "every agent is let in; protect the port by other means") \
     CODE(104, "an age limit of connections is not built yet", "connections stay as long as agents keep them") \
     CODE(105, "modes by service are not built yet",         "integrity.mode holds for all services") \
     CODE(106, "rules over several segments are not built yet", "each segment is judged by itself") \
-    CODE(107, "the spool is not built yet",                 "the buffer runs as memory: what it holds is gone when the process dies") \
-    CODE(108, "answering after the backend did is not built yet", "calls are answered once their messages are buffered") \
-    CODE(109, "the spool is not built yet",                 "nothing is written to disk") \
     CODE(110, "TLS towards the backend is not built yet",   "data travels in clear text") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
     CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \
-    CODE(113, "quarantine on disk is not built yet",        "it is kept in memory, at most 8 % of limits.memory, and gone with the process") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \
     CODE(115, "metrics by instance are not built yet",      "there are no series by instance") \
     CODE(116, "the admin port is not built yet",            "nothing listens there") \
-    CODE(117, "reload is not built yet",                    "restart to take up a changed file")
+    CODE(117, "reload is not built yet",                    "restart to take up a changed file") \
+    CODE(118, "leaving out tags of set-aside messages is not built yet", "they are kept as they came")
 /* clang-format on */
 
 #endif

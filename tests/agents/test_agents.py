@@ -149,6 +149,8 @@ class Scene:
         self.gate = self.start([
             BINARY, "serve", f"--sink={folder}", "--set", "listen.grpc.address=127.0.0.1:0",
             "--set", "listen.http.address=", "--set", "admin.address=",
+            "--set", f"buffer.disk.path={folder}-spool",
+            "--set", f"quarantine.path={folder}-quarantine",
             "--set", "telemetry.address=127.0.0.1:0"], r"^telemetry +http://([^/\s]+)")
         agents = self.gate.find(r"^listening +grpc (\S+)")
         self.python = self.start(

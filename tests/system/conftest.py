@@ -4,8 +4,10 @@ import os
 import pathlib
 import re
 import signal
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -34,13 +36,17 @@ def wait_until(condition, what, patience=PATIENCE):
 
 
 class Spangate:
-    """One running process."""
+    """One running process; its spool goes with it unless a directory is given."""
 
-    def __init__(self, *sets, flags=(), listen="127.0.0.1:0"):
+    def __init__(self, *sets, flags=(), listen="127.0.0.1:0", spool=None):
+        self.own_directory = None if spool else tempfile.mkdtemp(prefix="spangate-")
+        directory = spool or self.own_directory
         command = [BINARY, "serve", "--set", f"listen.grpc.address={listen}",
                    "--set", "telemetry.address=127.0.0.1:0", "--set", "listen.http.address=",
                    "--set", "admin.address=", "--set", "batch.max_delay=20ms",
-                   "--set", "upstream.retry.initial=50ms"]
+                   "--set", "upstream.retry.initial=50ms",
+                   "--set", f"buffer.disk.path={directory}/spool",
+                   "--set", f"quarantine.path={directory}/quarantine"]
         for one in sets:
             command += ["--set", one]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SPANGATE_")}
@@ -117,7 +123,12 @@ class Spangate:
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(patience)
         self.reader.join(patience)
+        self.clean()
         return code
+
+    def clean(self):
+        if self.own_directory:
+            shutil.rmtree(self.own_directory, ignore_errors=True)
 
 
 @pytest.fixture
@@ -138,12 +149,16 @@ def start(backend):
         return one
 
     yield begin
-    for one in running:
-        if one.process.poll() is None:
-            backend.gate.set()
-            code = one.end()
-            assert code == 0, "\n".join(one.lines)
-            assert one.find(r"^ledger .*imbalance (-?\d+)") == "0", "\n".join(one.lines)
+    try:
+        for one in running:
+            if one.process.poll() is None:
+                backend.gate.set()
+                code = one.end()
+                assert code == 0, "\n".join(one.lines)
+                assert one.find(r"^ledger .*imbalance (-?\d+)") == "0", "\n".join(one.lines)
+    finally:
+        for one in running:
+            one.clean()
 
 
 @pytest.fixture

@@ -72,8 +72,10 @@ class Agent(threading.Thread):
             self.acknowledged += batch
 
 
-def test_drain_under_load_loses_nothing_that_was_acknowledged(start, backend):
-    gate = start("shutdown.drain=3s", "limits.workers=2")
+@pytest.mark.parametrize("mode", ["durable", "memory"])
+def test_drain_under_load_loses_nothing_that_was_acknowledged(start, backend, tmp_path, mode):
+    sets = ["shutdown.drain=3s", "limits.workers=2", f"buffer.mode={mode}"]
+    gate = start(*sets, spool=tmp_path)
     agents = [Agent(gate) for _ in range(4)]
     wait_until(lambda: len(backend.segments()) > 500, "load")
     gate.process.send_signal(signal.SIGTERM)
@@ -82,22 +84,31 @@ def test_drain_under_load_loses_nothing_that_was_acknowledged(start, backend):
     for agent in agents:
         agent.join(PATIENCE)
     acknowledged = {s for agent in agents for s in agent.acknowledged}
+    n_forwarded = len(backend.segments())
+    line = gate.find(r"^(ledger .*)")
+    assert f"forwarded {n_forwarded} " in line and "dropped 0" in line and "imbalance 0" in line
+    held = re.search(r"held (\d+)", line).group(1)
+    if mode == "memory":
+        assert held == "0"
+    else: # what is on disk is the next one's
+        after = start(*sets, spool=tmp_path)
+        after.wait_metric("spool_recovered_items_total", int(held))
+        after.wait_settled()
     arrived = backend.segments()
     assert acknowledged <= set(arrived)
     assert len(arrived) == len(set(arrived))
-    line = gate.find(r"^(ledger .*)")
-    assert f"forwarded {len(arrived)} " in line and "dropped 0" in line and "imbalance 0" in line
 
 
-def test_drain_gives_up_and_says_what_was_dropped(start, backend):
+@pytest.mark.parametrize("mode, end", [("durable", "held 5"), ("memory", "dropped 5")])
+def test_drain_gives_up_and_says_what_was_left(start, backend, mode, end):
     backend.gate.clear()
-    gate = start("shutdown.drain=200ms")
+    gate = start("shutdown.drain=200ms", f"buffer.mode={mode}")
     stream(gate.channel(), COLLECT, [wire.segment() for _ in range(5)])
     gate.process.send_signal(signal.SIGTERM)
     assert gate.process.wait(PATIENCE) == 0
     gate.reader.join(PATIENCE)
     line = gate.find(r"^(ledger .*)")
-    assert "dropped 5" in line and "imbalance 0" in line
+    assert end in line and "imbalance 0" in line
 
 
 def test_a_second_signal_ends_at_once(start, backend):

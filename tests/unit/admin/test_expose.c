@@ -13,11 +13,11 @@
 
 static bool ready;
 
-static bool
-is_ready(void *ctx)
+static uint32_t
+not_ready(void *ctx)
 {
     (void)ctx;
-    return ready;
+    return ready ? 0 : NOT_READY_DRAINING;
 }
 
 static bool
@@ -47,7 +47,7 @@ page_render(struct page *page, bool openmetrics)
                                    .version = "1.2.3",
                                    .revision = "abc",
                                    .nghttp2 = "1.52.0",
-                                   .is_ready = is_ready,
+                                   .not_ready = not_ready,
                                    .backend_name = backend_name};
     for (unsigned i = 0; i < 2; i++)
         metrics_publish(page->metrics[i]);

@@ -174,12 +174,35 @@ every_published_state_balances(void **state)
     metrics_free(&ledger.metrics);
 }
 
+static void
+of_an_oldest_the_earliest_of_all_threads_counts(void **state)
+{
+    (void)state;
+    static const uint64_t held_ms[][3] = {
+        {0, 0, 0}, {5000, 0, 5000}, {0, 7000, 7000}, {9000, 4000, 4000}, {4000, 9000, 4000}};
+    uint32_t first = metric_row(METRIC_BUFFER_OLDEST)->first;
+    for (unsigned i = 0; i < sizeof(held_ms) / sizeof(held_ms[0]); i++) {
+        uint64_t *sums = mem_new_n(uint64_t, metric_n_slots());
+        for (unsigned thread = 0; thread < 2; thread++) {
+            struct metrics *metrics = metrics_new();
+            metric_set(metrics, METRIC_BUFFER_OLDEST, SIGNAL_LOG, held_ms[i][thread]);
+            metrics_publish(metrics);
+            metrics_collect(metrics, sums);
+            metrics_free(&metrics);
+        }
+        assert_int_equal(sums[first + SIGNAL_LOG], held_ms[i][2]);
+        assert_int_equal(sums[first + SIGNAL_METER], 0);
+        mem_free(sums);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_follow_one_another_without_gap),
         cmocka_unit_test(nothing_shows_before_it_is_published),
+        cmocka_unit_test(of_an_oldest_the_earliest_of_all_threads_counts),
         cmocka_unit_test(gauges_go_up_and_down),
         cmocka_unit_test(an_observation_falls_into_its_bucket),
         cmocka_unit_test(every_published_state_balances),

@@ -172,27 +172,31 @@ static void
 check_config_answers_by_exit_code(void **state)
 {
     (void)state;
-    const char *good = "upstream: {addresses: [\"oap:11800\"]}\n";
-    const char *warned = "upstream: {addresses: [\"oap:11800\"]}\nbuffer: {mode: durable}\n";
+    const char *good = "upstream: {addresses: [\"oap:11800\"]}\nbuffer: {mode: memory}\n";
+    const char *warned = "upstream: {addresses: [\"oap:11800\"]}\n"
+                         "buffer: {mode: memory, ack: buffered}\n";
     assert_int_equal(check_file("", good), COMMAND_OK);
     assert_string_equal(out, "0 errors, 0 warnings; a running service is not touched.\n");
     assert_int_equal(check_file("", warned), COMMAND_OK);
     assert_non_null(strstr(out, "\n0 errors, 1 warning; a running service is not touched."));
     assert_int_equal(check_file(" --strict", warned), COMMAND_CONFIG);
-    assert_int_equal(check_file("", "log: {level: loud}\nzebra: 1\n"), COMMAND_CONFIG);
+    assert_int_equal(check_file("", "log: {level: loud}\nzebra: 1\nbuffer: {mode: memory}\n"),
+                     COMMAND_CONFIG);
     assert_non_null(strstr(out, ":1:14: error C024: log.level \"loud\" is not error, warn, info or "
                                 "debug\nlog: {level: loud}\n             ^~~~\n"));
     assert_non_null(strstr(out, "\n2 errors, 0 warnings;"));
     assert_null(strstr(out, "\033["));
     assert_int_equal(check_file(" --color always", "zebra: 1\n"), COMMAND_CONFIG);
     assert_non_null(strstr(out, "\033[1;31merror\033[0m C012"));
-    assert_int_equal(check_file(" --format json", "zebra: 1\n"), COMMAND_CONFIG);
+    assert_int_equal(check_file(" --format json", "zebra: 1\nbuffer: {mode: memory}\n"),
+                     COMMAND_CONFIG);
     assert_non_null(strstr(out, "{\"errors\": 1, \"warnings\": 0, \"diagnostics\": [\n "
                                 "{\"severity\": \"error\", \"code\": \"C012\", \"file\": "));
     assert_int_equal(check_file(" --online", good), COMMAND_USAGE);
     assert_non_null(strstr(told, "--online is not built yet"));
     assert_int_equal(spangate("check-config -c /nonexistent"), COMMAND_NO_INPUT);
-    assert_int_equal(spangate("check-config --set upstream.kind=sink -q"), COMMAND_OK);
+    assert_int_equal(spangate("check-config --set upstream.kind=sink --set buffer.mode=memory -q"),
+                     COMMAND_OK);
     assert_string_equal(out, "");
 }
 

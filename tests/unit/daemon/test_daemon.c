@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <pthread.h>
@@ -14,13 +15,37 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 #include "net/http1.h"
+#include "support/temp_dir.h"
+
+/* Where the spools of the test that runs are. */
+static char directory[TEMP_DIR_BYTES];
+
+static int
+make_directory(void **state)
+{
+    (void)state;
+    return temp_dir_make(directory);
+}
+
+static int
+remove_directory(void **state)
+{
+    (void)state;
+    return temp_dir_remove(directory);
+}
 
 static const struct conf *
-conf_of(const char *grpc_address)
+conf_with(const char *grpc_address, const char *mode)
 {
-    char set[100];
+    char set[100], buffer[40], path[100], aside[100];
     snprintf(set, sizeof(set), "listen.grpc.address=%s", grpc_address);
+    snprintf(buffer, sizeof(buffer), "buffer.mode=%s", mode);
+    snprintf(path, sizeof(path), "buffer.disk.path=%s/spool", directory);
+    snprintf(aside, sizeof(aside), "quarantine.path=%s/quarantine", directory);
     const char *const sets[] = {set,
+                                buffer,
+                                path,
+                                aside,
                                 "telemetry.address=127.0.0.1:0",
                                 "listen.http.address=",
                                 "admin.address=",
@@ -34,6 +59,12 @@ conf_of(const char *grpc_address)
     assert_int_equal(conf_load(&input, &diags, &conf), ERR_OK);
     conf_diags_fini(&diags);
     return conf;
+}
+
+static const struct conf *
+conf_of(const char *grpc_address)
+{
+    return conf_with(grpc_address, "durable");
 }
 
 /* Asks for a page while the daemon runs, then ends it. */
@@ -69,10 +100,9 @@ visit(void *ctx)
 }
 
 static void
-a_daemon_starts_answers_and_stops(void **state)
+starts_answers_and_stops(const char *mode)
 {
-    (void)state;
-    struct daemon_settings settings = {.conf = conf_of("127.0.0.1:0"), .revision = "test"};
+    struct daemon_settings settings = {.conf = conf_with("127.0.0.1:0", mode), .revision = "test"};
     struct text why = TEXT_EMPTY;
     struct visitor visitor = {.daemon = NULL};
     pthread_t thread;
@@ -93,6 +123,36 @@ a_daemon_starts_answers_and_stops(void **state)
     assert_int_equal(ledger.accepted, 0);
     assert_int_equal(ledger.imbalance, 0);
     mem_free(sums);
+    text_fini(&why);
+    conf_unref(&settings.conf);
+}
+
+static void
+a_daemon_starts_answers_and_stops(void **state)
+{
+    (void)state;
+    starts_answers_and_stops("durable");
+    starts_answers_and_stops("spill");
+    starts_answers_and_stops("memory");
+}
+
+static void
+a_spool_in_use_is_told_with_the_pid(void **state)
+{
+    (void)state;
+    struct daemon_settings settings = {.conf = conf_of("127.0.0.1:0")};
+    struct text why = TEXT_EMPTY;
+    struct daemon *daemon, *other;
+    char pid[32];
+    assert_int_equal(daemon_start(&settings, &why, &daemon), ERR_OK);
+    assert_int_equal(daemon_start(&settings, &why, &other), ERR_LOCKED);
+    assert_null(other);
+    snprintf(pid, sizeof(pid), "process %d", (int)getpid());
+    assert_non_null(strstr(why.p, pid));
+    daemon_free(&daemon, NULL);
+    text_clear(&why);
+    assert_int_equal(daemon_start(&settings, &why, &daemon), ERR_OK);
+    daemon_free(&daemon, NULL);
     text_fini(&why);
     conf_unref(&settings.conf);
 }
@@ -122,6 +182,7 @@ the_ledger_is_said_in_one_line(void **state)
     uint64_t *sums = mem_new_n(uint64_t, metric_n_slots());
     sums[metric_row(METRIC_ITEMS_ACCEPTED)->first + SIGNAL_LOG] = 10;
     sums[metric_row(METRIC_ITEMS_ACCEPTED)->first + SIGNAL_JVM] = 5;
+    sums[metric_row(METRIC_SPOOL_RECOVERED)->first] = 7;
     sums[metric_row(METRIC_ITEMS_FORWARDED)->first + SIGNAL_LOG] = 9;
     sums[metric_row(METRIC_ITEMS_DROPPED)->first + DROP_POLICY] = 1;
     sums[metric_row(METRIC_ITEMS_QUARANTINED)->first + SIGNAL_JVM] = 2;
@@ -130,10 +191,11 @@ the_ledger_is_said_in_one_line(void **state)
     struct daemon_ledger ledger;
     struct text line = TEXT_EMPTY;
     daemon_ledger(sums, &ledger);
-    assert_int_equal(ledger.imbalance, -1);
+    assert_int_equal(ledger.imbalance, 6);
     daemon_ledger_line(&ledger, &line);
-    assert_string_equal(line.p, "accepted 15 = forwarded 9 + dropped 1 + quarantined 2 + held 4, "
-                                "imbalance -1");
+    assert_string_equal(line.p,
+                        "accepted 15 + restored 7 = forwarded 9 + dropped 1 + quarantined 2 "
+                        "+ held 4, imbalance 6");
     text_fini(&line);
     mem_free(sums);
 }
@@ -142,8 +204,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_daemon_starts_answers_and_stops),
-        cmocka_unit_test(a_taken_port_is_told_and_nothing_is_left),
+        cmocka_unit_test_setup_teardown(a_daemon_starts_answers_and_stops, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(a_spool_in_use_is_told_with_the_pid, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(a_taken_port_is_told_and_nothing_is_left, make_directory,
+                                        remove_directory),
         cmocka_unit_test(the_ledger_is_said_in_one_line),
     };
     log_set_level(LOG_ERROR);

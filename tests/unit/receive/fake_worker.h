@@ -75,7 +75,8 @@ worker_init(struct fake_worker *worker, uint64_t max_bytes)
                                    .batch_bytes = 1 << 20,
                                    .batch_delay_ms = 200,
                                    .max_age_s = 3600};
-    struct store_callbacks callbacks = {worker, worker_on_settled, worker_on_room, worker_on_due};
+    struct store_callbacks callbacks = {worker, worker_on_settled, worker_on_room, worker_on_due,
+                                        NULL};
     worker->store = store_new(&store, &callbacks, &worker->blocks, worker->metrics);
     receive_set_store(worker->receive, worker->store);
     receive_service(worker->receive, &worker->service);

@@ -217,7 +217,7 @@ held_lane_is_not_due_before_its_time(void **state)
     uint64_t next_us;
     struct store_lane *lane = store_due(fix.store, fix.now_us, false, &next_us);
     assert_int_equal(store_lane_method(lane), METHOD_SEGMENT_COLLECT);
-    store_hold(fix.store, lane, fix.now_us + 1000000);
+    store_hold(fix.store, lane, fix.now_us + 1000000, false);
     assert_null(store_due(fix.store, fix.now_us, true, &next_us));
     assert_int_equal(next_us, fix.now_us + 1000000);
     fix_put_n(&fix, METHOD_SEGMENT_COLLECT, BYTES("s"), 600);
@@ -275,7 +275,7 @@ expired_records_of_a_held_lane_free_their_memory(void **state)
     struct store_lane *lane = store_due(fix.store, fix.now_us, false, &next_us);
     struct store_batch *batch = store_take(fix.store, lane);
     store_nack(fix.store, &batch);
-    store_hold(fix.store, lane, fix.now_us + 3600000000u);
+    store_hold(fix.store, lane, fix.now_us + 3600000000u, false);
     fix_pass(&fix, 61000);
     store_turn(fix.store);
     assert_int_equal(store_n_held(fix.store), 0);
