@@ -132,6 +132,7 @@ bury(struct spool *s, struct spool_file *f)
 {
     struct slice *slice;
     uint64_t n = 0;
+    check(f != NULL); /* something was written to it */
     STAILQ_FOREACH(slice, &s->written, link) n += slice->n_records;
     if (n > 0)
         spool_files_shrink(s, f, n, f->end - s->n_written_bytes);
