@@ -168,25 +168,44 @@ replay: $(REPLAY) ## every fuzz target over its corpus, without libFuzzer
 
 # Benchmarks: ratios to nginx, HAProxy and nghttpx in one run; fails nobody.
 BENCH := $(BUILD)/tests/bench
-$(BENCH)/driver: $(BENCH)/driver.o $(BENCH)/driver_link.o $(BENCH)/bench_segment.o $(call archive,base)
+$(BENCH)/driver: $(BENCH)/driver.o $(BENCH)/driver_link.o $(BENCH)/bench_segment.o $(BENCH)/waits.o $(call archive,base)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BENCH)/null_sink: $(BENCH)/null_sink.o $(call archive,base)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(BENCH)/group_commit: $(BENCH)/group_commit.o $(BENCH)/waits.o $(call archive,base)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BENCH)/bench_walker: $(BENCH)/bench_walker.o $(call archive,integrity) $(foreach u,$(uses_integrity),$(call archive,$(u)))
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
-.PHONY: bench bench-peers
+.PHONY: bench bench-peers bench-durable
 bench: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(if $(wildcard tests/bench/bench_walker.c),$(BENCH)/bench_walker) ## ratios to three proxies and a bare sink, in one run (BENCH_FLAGS=-v)
 	@$(PYTHON) tests/bench/run.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate $(BINARY) $(BENCH_FLAGS)
 
 bench-peers: $(BENCH)/driver $(BENCH)/null_sink
 	@$(PYTHON) tests/bench/run.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate "" $(BENCH_FLAGS)
 
+# Torture: tests/torture/*.c are agents, backend and parent of the real binary in one process.
+TORTURE := $(BUILD)/tests/torture
+TORTURE_SHARED := $(patsubst %,$(TORTURE)/%.o,agents daemon ids loop peer rig sink)
+TORTURES := $(TORTURE)/kill_loop $(TORTURE)/outage
+PART ?= all
+$(TORTURES): %: %.o $(TORTURE_SHARED) $(call archive,base)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: torture
+torture: $(BINARY) $(TORTURES) $(BUILD)/tests/unit/store/test_spool_crash ## crash states, kills and outages at full size (PART=crash, kill or outage)
+	@sh tests/torture/run.sh $(PART) $(BINARY) $(TORTURE) $(BUILD)/tests/unit/store/test_spool_crash
+
+bench-durable: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(BENCH)/group_commit ## what the disk costs beside memory and a bare group commit (BENCH_FLAGS=--directory DIR)
+	@$(PYTHON) tests/bench/durable.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate $(BINARY) \
+		--loop $(BENCH)/group_commit $(BENCH_FLAGS)
+
 # Checks. Each step's last line is "N passed, N failed"; tests/run-steps.sh adds them up.
 PYTHON := /usr/bin/python3
-SHAPED := $(wildcard server/*/*.[ch] server/*/*/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/fault/*.[ch])
+SHAPED := $(wildcard server/*/*.[ch] server/*/*/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/torture/*.[ch])
 GENERATED := options:configuration metrics:metrics errors:errors methods:protocol rules:rules
 
 .PHONY: lint size format format-check gen gen-check
@@ -224,8 +243,8 @@ check-proto: build/agents/python/ready ## proto/ field by field against the publ
 check-system: $(BINARY) ## the real binary against grpcio and hand-made HTTP/2 frames
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/system
 
-check-fault: $(BINARY) ## backends that die, allocations that fail
-	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/fault
+check-fault: $(BINARY) $(TORTURES) ## backends that die, kills, full disks, too little memory
+	@SPANGATE_BIN=$(abspath $(BINARY)) SPANGATE_TORTURE=$(abspath $(TORTURE)) sh tests/run-pytest.sh tests/fault
 
 check-agents: $(BINARY) build/agents/python/ready build/agents/node/ready ## the real Python and Node agents
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/agents

@@ -30,6 +30,7 @@ enum {
     /* Nothing is accepted. Below BUDGET_FULL, so that connections alone never stop the reading of
      * those that are there. */
     MEMORY_FULL_PERCENT = 85,
+    CONNECTION_BYTES = 26 * 1024, /* charged soon after one was accepted: h2/h2_memory.h */
     SIGNALS = 3,
 };
 
@@ -125,8 +126,12 @@ pick_worker(struct daemon *daemon, uint32_t *n_connections)
 static bool
 is_memory_full(const struct daemon *daemon)
 {
+    uint64_t full = daemon->budget.limit_bytes / 100 * MEMORY_FULL_PERCENT;
     uint64_t borrowed = atomic_load_explicit(&daemon->budget.borrowed_bytes, memory_order_relaxed);
-    return borrowed >= daemon->budget.limit_bytes / 100 * MEMORY_FULL_PERCENT;
+    uint64_t n_connections = 0;
+    for (uint32_t i = 0; i < daemon->n_workers; i++)
+        n_connections += worker_n_connections(daemon->workers[i].worker);
+    return borrowed >= full || n_connections * CONNECTION_BYTES >= full;
 }
 
 static void
@@ -532,9 +537,15 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     struct daemon *daemon = *daemon_out;
     if (daemon == NULL)
         return;
+    /* Nothing that looks for workers may come any more: letters, timers, questions for health. */
+    daemon->state = DAEMON_STOPS;
     for (uint32_t i = 0; i < SIGNALS; i++)
         loop_signal_free(&daemon->signals[i]);
+    loop_timer_cancel(&daemon->second);
+    loop_timer_cancel(&daemon->delay);
+    loop_timer_cancel(&daemon->memory);
     listener_close(&daemon->listener);
+    admin_close(&daemon->admin);
     if (daemon->spooler != NULL)
         spooler_wind_up(daemon->spooler);
     for (uint32_t i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
@@ -542,13 +553,9 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     spooler_stop(&daemon->spooler);
     loop_run_once(daemon->loop, 0); /* their letters */
     mem_free(daemon->workers);
-    admin_close(&daemon->admin);
     forward_shared_free(&daemon->shared);
     resolver_free(&daemon->resolver);
     loop_run_once(daemon->loop, 0); /* deferred frees */
-    loop_timer_cancel(&daemon->second);
-    loop_timer_cancel(&daemon->delay);
-    loop_timer_cancel(&daemon->memory);
     loop_turn_remove(&daemon->metrics_turn);
     metrics_publish(own_metrics(daemon));
     if (final != NULL)

@@ -17,6 +17,8 @@ enum {
     SPOOLER_MAGIC = 0x53504c52,
     TELL_COLD_US = 100 * 1000,  /* workers hear of each other's cold records so often at most */
     READ_AGAIN_US = 100 * 1000, /* the disk could not be read */
+    WELL_US = 2 * 1000 * 1000,  /* so long it is well before that is told: a full spool that is
+                                   emptied and filled file by file would flap */
 };
 
 /* What the thread knows of a worker. */
@@ -42,6 +44,7 @@ struct spooler {
     struct customer *customers;
     struct spool_read_list reads;
     uint64_t read_again_us, told_cold_us;
+    uint64_t ill_us; /* when the spool was not well last */
     bool is_winding_up;
 };
 
@@ -141,7 +144,8 @@ route_slices(struct spooler *spooler, struct slice_list *ended)
 static bool
 is_read_stuck(const struct spooler *spooler, const struct spool_read *read)
 {
-    return read->is_unfinished && read->n_records == 0 && !spooler->is_winding_up;
+    return read->is_unfinished && read->n_records == 0 && read->n_needed == 0 &&
+           !spooler->is_winding_up;
 }
 
 static void
@@ -202,14 +206,20 @@ send_parcels(struct spooler *spooler)
 
 /* A turn. */
 
-static void
-note_state(struct spooler *spooler)
+/* When to look again; UINT64_MAX: when something happens. */
+static uint64_t
+note_state(struct spooler *spooler, uint64_t now_us)
 {
     int state = (int)spool_state(spooler->spool);
+    if (state != SPOOL_OK)
+        spooler->ill_us = now_us;
     if (atomic_load_explicit(&spooler->state, memory_order_relaxed) == state)
-        return;
+        return UINT64_MAX;
+    if (state == SPOOL_OK && now_us - spooler->ill_us < WELL_US)
+        return spooler->ill_us + WELL_US;
     atomic_store(&spooler->state, state);
     spooler->settings.on_state(spooler->settings.ctx);
+    return UINT64_MAX;
 }
 
 static uint64_t
@@ -247,7 +257,7 @@ on_work_turn(void *ctx)
     if (tell_cold(spooler, now_us))
         next_us = sooner(next_us, spooler->told_cold_us + TELL_COLD_US);
     send_parcels(spooler);
-    note_state(spooler);
+    next_us = sooner(next_us, note_state(spooler, now_us));
     if (next_us == UINT64_MAX)
         loop_alarm_cancel(spooler->alarm);
     else

@@ -513,7 +513,6 @@ tear_down(struct worker *worker)
     loop_run_once(worker->loop, 0); /* letters not yet read: their descriptors are closed */
     loop_timer_cancel(&worker->heartbeat);
     loop_timer_cancel(&worker->deadline);
-    loop_timer_cancel(&worker->room);
     grpc_endpoint_free(&worker->endpoint);
     forward_free(&worker->forward);
     loop_run_once(worker->loop, 0); /* deferred frees, and the last settlements */
@@ -522,6 +521,7 @@ tear_down(struct worker *worker)
         loop_run_once(worker->loop, LAST_PARCELS_MS);
     loop_turn_remove(&worker->metrics_turn);
     loop_turn_remove(&worker->store_turn);
+    loop_timer_cancel(&worker->room); /* a short store armed it at the end of every turn */
     loop_alarm_free(&worker->hand_over);
     store_turn(worker->store);
     receive_free(&worker->receive);

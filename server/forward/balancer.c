@@ -333,6 +333,19 @@ balancer_has_other(const struct balancer *balancer, enum method method, uint64_t
     return false;
 }
 
+bool
+balancer_knows(const struct balancer *balancer, enum method method)
+{
+    uint64_t now_us = clock_mono_us();
+    const struct backend *backend;
+    TAILQ_FOREACH(backend, &balancer->backends, link)
+    {
+        if (backend->is_up && backend_wire(backend, method, now_us) != METHOD_NONE)
+            return true;
+    }
+    return false;
+}
+
 uint64_t
 balancer_ask_again_us(const struct balancer *balancer, enum method method)
 {

@@ -40,6 +40,8 @@ uint32_t balancer_n_up(const struct balancer *);
 struct backend *balancer_pick(struct balancer *, enum method, uint64_t avoid);
 /* Another connected backend than the one with this id, not ejected, takes the method. */
 bool balancer_has_other(const struct balancer *, enum method, uint64_t id);
+/* A connected backend takes the method, if perhaps not at the moment. */
+bool balancer_knows(const struct balancer *, enum method);
 /* balancer_pick gave NULL although there is room: when to ask again for this method. */
 uint64_t balancer_ask_again_us(const struct balancer *, enum method);
 /* After a failure: ejects the backend when outlier says so. */

@@ -96,7 +96,8 @@ send_lane(struct forward *forward, struct store_lane *lane, uint64_t now_us)
     }
     struct backend *backend = balancer_pick(forward->balancer, method, 0);
     if (backend == NULL) {
-        store_hold(forward->store, lane, balancer_ask_again_us(forward->balancer, method), true);
+        store_hold(forward->store, lane, balancer_ask_again_us(forward->balancer, method),
+                   !balancer_knows(forward->balancer, method));
         return;
     }
     struct store_batch *batch = store_take(forward->store, lane);

@@ -431,6 +431,7 @@ grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor)
         .stream_window_bytes = endpoint->settings.stream_window_bytes,
         .connection_window_bytes = endpoint->settings.connection_window_bytes,
         .header_list_bytes = HEADER_LIST_BYTES,
+        .budget = endpoint->budget,
         .events = &session_events,
         .ctx = connection,
     };

@@ -1,6 +1,8 @@
 /* Precise timers, each an event of its own. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <event2/event.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -14,19 +16,24 @@ struct loop_alarm {
     uint32_t magic;
     LIST_ENTRY(loop_alarm) link; /* while armed */
     struct loop *loop;
+    int descriptor; /* of a timer: libevent's own clock moves in steps of 4 ms */
     struct event *event;
     uint64_t due_us; /* 0: not armed */
     void (*on_time)(void *ctx);
     void *ctx;
 };
 
+/* From now, not from the begin of the turn: what ran in it may have taken longer than the wait. */
 static void
 wait_for(struct loop_alarm *alarm)
 {
-    uint64_t now_us = clock_mono_us();
+    uint64_t now_us = clock_fresh_us();
     uint64_t wait_us = alarm->due_us > now_us ? alarm->due_us - now_us : 0;
-    struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
-    check(event_add(alarm->event, &wait) == 0);
+    struct itimerspec wait = {
+        .it_value = {(time_t)(wait_us / 1000000), (long)(wait_us % 1000000 * 1000)}};
+    if (wait_us == 0)
+        wait.it_value.tv_nsec = 1; /* 0 would be never */
+    check(timerfd_settime(alarm->descriptor, 0, &wait, NULL) == 0);
 }
 
 static void
@@ -40,16 +47,17 @@ disarm(struct loop_alarm *alarm)
 static void
 on_time(evutil_socket_t descriptor, short what, void *ctx)
 {
-    (void)descriptor;
     (void)what;
     struct loop_alarm *alarm = ctx;
+    uint64_t n_times;
     CHECK_OBJ(alarm, ALARM_MAGIC);
     loop_enter(alarm->loop);
+    ssize_t n = read(descriptor, &n_times, sizeof(n_times)); /* EAGAIN: set anew meanwhile */
+    (void)n;
     if (alarm->due_us == 0)
         return;
     if (clock_mono_us() < alarm->due_us) {
-        /* libevent's coarse clock runs some milliseconds behind ours. */
-        wait_for(alarm);
+        wait_for(alarm); /* the turn's time is older than the timer's */
         return;
     }
     disarm(alarm);
@@ -64,8 +72,10 @@ loop_alarm_new(struct loop *loop, void (*callback)(void *ctx), void *ctx)
     alarm->loop = loop;
     alarm->on_time = callback;
     alarm->ctx = ctx;
-    alarm->event = event_new(loop->base, -1, 0, on_time, alarm);
-    check(alarm->event != NULL);
+    alarm->descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    check(alarm->descriptor >= 0);
+    alarm->event = event_new(loop->base, alarm->descriptor, EV_READ | EV_PERSIST, on_time, alarm);
+    check(alarm->event != NULL && event_add(alarm->event, NULL) == 0);
     return alarm;
 }
 
@@ -77,6 +87,7 @@ loop_alarm_free(struct loop_alarm **where)
     CHECK_OBJ(*where, ALARM_MAGIC);
     disarm(*where);
     event_free((*where)->event);
+    close((*where)->descriptor);
     (*where)->magic = 0;
     mem_free(*where);
     *where = NULL;
@@ -103,7 +114,6 @@ loop_alarm_cancel(struct loop_alarm *alarm)
         return;
     loop_assert_here(alarm->loop);
     disarm(alarm);
-    event_del(alarm->event);
 }
 
 void
@@ -113,7 +123,7 @@ loop_alarm_catch_up(struct loop *loop)
     uint64_t now_us = clock_mono_us();
     while (alarm != NULL) {
         if (alarm->due_us <= now_us)
-            event_active(alarm->event, EV_TIMEOUT, 0);
+            event_active(alarm->event, EV_READ, 0);
         alarm = LIST_NEXT(alarm, link);
     }
 }

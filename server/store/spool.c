@@ -18,20 +18,17 @@ enum {
     INTERVAL_US = 1000000,
     FULL_RETRY_US = 1000000,
     BROKEN_RETRY_US = 5000000,
-    MAX_SLICES = 64,  /* of one write */
+    MAX_SLICES = 64,                  /* of one write */
+    TELL_AGAIN_US = 10 * 1000 * 1000, /* full and not full in turns: logged so often at most */
     MAX_SUFFIX = 256, /* names for one base, when failed files cannot be removed either */
 };
 
 /* States. */
 
 static void
-set_state(struct spool *s, enum spool_state state, uint64_t now_us)
+tell_state(const struct spool *s, enum spool_state state)
 {
     static const char *const names[] = {"ok", "full", "broken"};
-    if (state != SPOOL_OK)
-        s->retry_us = now_us + (state == SPOOL_FULL ? FULL_RETRY_US : BROKEN_RETRY_US);
-    if (state == s->state)
-        return;
     if (state == SPOOL_OK)
         log_info("store", "the spool takes records again", "path=%s was=%s", s->path,
                  names[s->state]);
@@ -39,6 +36,21 @@ set_state(struct spool *s, enum spool_state state, uint64_t now_us)
         log_error("store", state == SPOOL_FULL ? "the spool is full" : "the spool's disk is broken",
                   "path=%s bytes=%llu errors=%llu", s->path, (unsigned long long)s->n_bytes,
                   (unsigned long long)s->counts.n_errors);
+}
+
+static void
+set_state(struct spool *s, enum spool_state state, uint64_t now_us)
+{
+    if (state != SPOOL_OK)
+        s->retry_us = now_us + (state == SPOOL_FULL ? FULL_RETRY_US : BROKEN_RETRY_US);
+    if (state == s->state)
+        return;
+    bool is_news = state == SPOOL_BROKEN || s->state == SPOOL_BROKEN || s->told_us == 0 ||
+                   now_us - s->told_us >= TELL_AGAIN_US;
+    if (is_news) {
+        tell_state(s, state);
+        s->told_us = now_us;
+    }
     s->state = state;
 }
 
@@ -109,7 +121,8 @@ sync_file(struct spool *s, struct spool_file *f, uint64_t now_us)
 static void
 close_in_order(struct spool *s, struct spool_file *f)
 {
-    struct spool_record_head footer = {.flags = SPOOL_FLAG_FOOTER};
+    struct spool_record_head footer = {.flags = SPOOL_FLAG_FOOTER,
+                                       .received_ms = (int64_t)f->methods};
     spool_record_fill(&footer, f->seed);
     spool_record_stamp(&footer, f->seed, f->base + f->n);
     struct iovec part = {&footer, sizeof(footer)};
@@ -249,6 +262,7 @@ grow(struct spool *s, struct spool_file *f, const struct slice *slice)
         const struct spool_record_head *head = (const void *)p;
         size_t n = spool_record_bytes(head->key_bytes, head->payload_bytes);
         spool_files_grow(s, f, 1, offset, true);
+        f->methods |= spool_method_bit(head->method);
         offset += n;
         p += n;
     }
@@ -476,7 +490,8 @@ spool_step(struct spool *s, uint64_t now_us, int64_t now_ms, struct slice_list *
     else if (s->state == SPOOL_FULL && s->settings.when_full == SPOOL_DROP_NEWEST)
         end_pending(s, SLICE_DROPPED, ended);
     (void)spool_cursor_step(s, now_us, false);
-    return next_step_us(s);
+    uint64_t release_us = spool_release_step(s, now_us), next_us = next_step_us(s);
+    return release_us < next_us ? release_us : next_us;
 }
 
 void
@@ -526,6 +541,7 @@ spool_close(struct spool **spool)
             close_in_order(s, f);
     }
     spool_trim_end(s);
+    spool_release_all(s);
     (void)spool_cursor_step(s, s->cursor_written_us, true);
     spool_files_free_all(s);
     if (s->cursor_file != SPOOL_NO_FILE)

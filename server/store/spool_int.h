@@ -35,6 +35,7 @@ struct spool_file {
     uint32_t suffix;
     uint64_t n; /* records */
     uint64_t n_done, n_leased;
+    method_set methods;      /* no record is of another one; all: not known */
     uint64_t *leased, *done; /* bitmaps of n_words words */
     uint64_t *known;         /* the same, found at start: counted in n_known; else NULL */
     bool is_found;
@@ -63,6 +64,13 @@ struct spool_file {
 };
 TAILQ_HEAD(spool_file_list, spool_file);
 
+/* An unlinked file that gives its space back bit by bit. */
+struct spool_release {
+    int file;
+    uint64_t n_left;
+};
+enum { SPOOL_MAX_RELEASES = 64 };
+
 struct spool {
     uint32_t magic;
     struct spool_settings settings;
@@ -88,6 +96,7 @@ struct spool {
     uint64_t n_pending, n_pending_bytes, n_written_bytes;
     uint64_t sync_began_us; /* of the last one */
     uint64_t retry_us;      /* FULL and BROKEN: when to try again */
+    uint64_t told_us;       /* a change of state was logged last */
     /* Cursor. */
     uint64_t epoch;
     bool is_cursor_changed, is_cursor_unsynced;
@@ -95,6 +104,9 @@ struct spool {
     uint32_t cursor_slot; /* 0 or 1: written next; the other one is synced, so it stays whole */
     struct spool_cursor *cursor; /* scratch, and what the last slot said */
     uint64_t trimmed_us;
+    struct spool_release releases[SPOOL_MAX_RELEASES]; /* in turn */
+    uint32_t n_releases;
+    uint64_t released_us;
     bool is_expiring;        /* another file is too old: soon again */
     bool has_trimmed;        /* space came free: a full spool may try again at once */
     uint32_t n_moves;        /* slices of its own under way */
@@ -176,5 +188,18 @@ bool spool_trim_has_room(struct spool *, uint64_t n, int64_t now_ms);
  * method does not hold the disk. */
 void spool_move_step(struct spool *, int64_t now_ms);
 void spool_move_on_end(struct spool *, struct slice *);
+
+/* Bits of method_set; a number that a newer version wrote may be any. */
+static inline method_set
+spool_method_bit(uint16_t method)
+{
+    return method < 64 ? (method_set)1 << method : ~(method_set)0;
+}
+
+/* spool_release: unlinks the file that stands there; its space comes back later. */
+enum err spool_release_take(struct spool *, struct spool_file *, const char *path) MUST_CHECK;
+/* One bit of space; when to call again, UINT64_MAX: nothing is left. */
+uint64_t spool_release_step(struct spool *, uint64_t now_us);
+void spool_release_all(struct spool *);
 
 #endif

@@ -184,7 +184,8 @@ settle_limits(struct look *look)
         f->err = open_name(look, f->name, &file);
         if (f->err != ERR_OK)
             continue;
-        f->is_closed = spool_scan_footer(look->disk, file, f->seed, f->size, &next) == ERR_OK;
+        f->is_closed =
+            spool_scan_footer(look->disk, file, f->seed, f->size, &next, &(uint64_t){0}) == ERR_OK;
         f->has_records = f->has_head || holds_record(look, f, file);
         if (f->has_records)
             limit = f->base;

@@ -201,7 +201,8 @@ read_file(struct reading *r)
     }
     leave_mark(r, q);
     r->read->resume = q;
-    if (f->is_closed && f->n == f->n_done + f->n_leased)
+    /* The next read goes on in the last one only. */
+    if (f->is_closed && !r->is_full && r->budget > 0)
         spool_files_close(r->spool, f);
 }
 
@@ -210,6 +211,8 @@ has_wanted(const struct spool_file *f, const struct spool_read *read)
 {
     uint64_t from = first_to_read(f, read->unwanted), end = f->base + f->n;
     if (f->n == f->n_done + f->n_leased)
+        return false;
+    if (!f->is_unread && (f->methods & ~read->unwanted) == 0)
         return false;
     from = read->resume > from ? read->resume : from;
     return from < end && spool_files_cold(f, from) < end;
@@ -234,12 +237,14 @@ make_readable(struct spool *s, struct spool_file *f, struct reading *r)
     return false;
 }
 
-/* What could not be read is older than what was: it is not passed over next time. */
+/* What could not be read is older than what was: it is not passed over next time. What is on its
+ * way to another place is lent meanwhile, and nobody hears when it gets there: all is looked at
+ * again. */
 static void
-settle(struct spool_read *read, uint64_t failed, bool is_spent)
+settle(const struct spool *s, struct spool_read *read, uint64_t failed, bool is_spent)
 {
-    read->is_unfinished = is_spent || failed != UINT64_MAX;
-    if (!read->is_unfinished)
+    read->is_unfinished = is_spent || failed != UINT64_MAX || s->n_moves > 0;
+    if (s->n_moves > 0 || !read->is_unfinished)
         read->resume = 0;
     else if (failed < read->resume)
         read->resume = failed;
@@ -265,7 +270,7 @@ spool_fill_read(struct spool *s, struct spool_read *read)
         if (r.has_failed && base < failed)
             failed = base;
     }
-    settle(read, failed, r.budget == 0);
+    settle(s, read, failed, r.budget == 0);
 }
 
 static bool

@@ -118,6 +118,7 @@ on_record(struct walk *w, const struct spool_scan *scan)
         spool_recover_lose(w->spool, f, expected, head->sequence);
     }
     confirm(w, 1, scan->offset);
+    f->methods |= spool_method_bit(head->method);
     if (head->received_ms > f->newest_ms)
         f->newest_ms = head->received_ms;
     f->end = scan->at;
@@ -189,14 +190,15 @@ static enum err
 take_footer(struct walk *w)
 {
     struct spool_file *f = w->file;
-    uint64_t next = 0;
-    enum err err = spool_scan_footer(w->spool->disk, f->file, f->seed, f->size, &next);
+    uint64_t next = 0, methods = 0;
+    enum err err = spool_scan_footer(w->spool->disk, f->file, f->seed, f->size, &next, &methods);
     if (err)
         return err;
     if (next < f->base || next - f->base > most_records(f->size))
         return ERR_SPOOL_HEAD;
     confirm(w, (next < w->limit ? next : w->limit) - f->base, SPOOL_FILE_HEAD_BYTES);
     f->end = f->size - SPOOL_RECORD_HEAD_BYTES;
+    f->methods = methods ? methods : ~(method_set)0;
     w->has_footer = true;
     finish(w);
     return ERR_OK;
@@ -232,6 +234,7 @@ suppose(struct walk *w)
                                                            : (uint64_t)MOST_FILE_BYTES;
     uint64_t n = most_records(n_bytes);
     grow(w, n < w->limit - f->base ? n : w->limit - f->base, f->end);
+    f->methods = ~(method_set)0;
     s->counts.n_errors++;
     log_error("store", "a spool file cannot be read now, it is tried again", "path=%s file=%016llx",
               s->path, (unsigned long long)f->base);
@@ -397,6 +400,7 @@ spool_recover_assume(struct spool *s, struct spool_file *f)
     if (!f->is_unread)
         return;
     confirm(&w, f->n - f->n_sure, f->end);
+    f->methods = ~(method_set)0;
     finish(&w);
 }
 

@@ -161,7 +161,8 @@ spool_scan_next(struct spool_scan *scan)
 }
 
 enum err
-spool_scan_footer(const struct disk *disk, int file, uint64_t seed, uint64_t size, uint64_t *next)
+spool_scan_footer(const struct disk *disk, int file, uint64_t seed, uint64_t size, uint64_t *next,
+                  uint64_t *methods)
 {
     uint8_t bytes[SPOOL_RECORD_HEAD_BYTES];
     struct spool_record_head head;
@@ -175,5 +176,6 @@ spool_scan_footer(const struct disk *disk, int file, uint64_t seed, uint64_t siz
     if (err != ERR_OK || (head.flags & SPOOL_FLAG_FOOTER) == 0)
         return ERR_SPOOL_HEAD;
     *next = head.sequence;
+    *methods = (uint64_t)head.received_ms;
     return ERR_OK;
 }

@@ -39,8 +39,9 @@ void spool_scan_init(struct spool_scan *, const struct disk *, int file, uint64_
 enum spool_scan_kind spool_scan_next(struct spool_scan *);
 void spool_scan_fini(struct spool_scan *);
 /* The footer of a file that was closed in order, by its last bytes: the sequence after its last
- * record. ERR_SPOOL_HEAD: there is none, so the file must be scanned. */
+ * record and the set of its methods (0: not told). ERR_SPOOL_HEAD: there is none, so the file must
+ * be scanned. */
 enum err spool_scan_footer(const struct disk *, int file, uint64_t seed, uint64_t size,
-                           uint64_t *next) MUST_CHECK;
+                           uint64_t *next, uint64_t *methods) MUST_CHECK;
 
 #endif

@@ -37,7 +37,7 @@ take_away(struct spool *s, struct spool_file *f)
     char path[SPOOL_PATH_BYTES], kept[SPOOL_PATH_BYTES];
     spool_files_path_of(s, f, path);
     if (!f->is_damaged)
-        return s->disk->remove(s->disk->ctx, path);
+        return spool_release_take(s, f, path);
     int n = snprintf(kept, sizeof(kept), "%s.corrupt", path);
     check(n > 0 && (size_t)n < sizeof(kept));
     log_error("store", "a damaged spool file is kept for a look", "file=%s", kept);
@@ -268,6 +268,7 @@ spool_trim_has_room(struct spool *s, uint64_t n, int64_t now_ms)
     if (fits(s, n))
         return true;
     remove_done(s, s->trimmed_us);
+    spool_release_all(s);
     while (!fits(s, n)) {
         if (remove_oldest_corrupt(s))
             continue;

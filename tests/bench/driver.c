@@ -227,13 +227,13 @@ report(bool ok)
     double wall_s = (double)(plan.last_answer_ns - plan.begin_ns) / 1e9;
     printf("{\"ok\": %s, \"sent\": %llu, \"acknowledged\": %llu, \"failed\": %llu, "
            "\"late\": %llu, \"wall_s\": %.3f, \"per_s\": %.0f, \"call_ms_mean\": %.2f, "
-           "\"call_ms_max\": %.2f}\n",
+           "\"call_ms_max\": %.2f, \"wait_ms_p50\": %.3f, \"wait_ms_p99\": %.3f}\n",
            ok ? "true" : "false", (unsigned long long)plan.n_begun,
            (unsigned long long)load.n_acknowledged, (unsigned long long)load.n_failed,
            (unsigned long long)load.n_late, wall_s,
            wall_s > 0 ? (double)load.n_acknowledged / wall_s : 0,
            load.n_answers ? (double)load.sum_call_ns / (double)load.n_answers / 1e6 : 0,
-           (double)load.max_call_ns / 1e6);
+           (double)load.max_call_ns / 1e6, waits_ms(&load.waits, 0.5), waits_ms(&load.waits, 0.99));
     fflush(stdout);
 }
 

@@ -39,13 +39,14 @@ struct slot {
     int64_t window;
     uint8_t *body;
     size_t n_released, n_sent, n_end; /* bytes of the body; n_end: where the call ends */
-    int64_t begin_ns;
+    int64_t begin_ns, sent_ns;        /* sent: when its last byte was written; 0: not yet */
 };
 
 struct link {
     struct load *load;
     int fd;
     bool is_ready, is_lost, has_called;
+    bool has_ended; /* the last byte of a call is framed and perhaps not yet written */
     uint32_t next_stream_id, n_streams, max_streams, max_frame, newest;
     int64_t window, initial_window;
     uint32_t n_received; /* DATA bytes since our last WINDOW_UPDATE */
@@ -280,6 +281,7 @@ link_begin(struct link *link, uint32_t n)
     slot->n_released = n * load->n_message;
     slot->n_end = load->n_body;
     slot->begin_ns = now_ns();
+    slot->sent_ns = 0;
     link->next_stream_id += 2;
     link->n_streams++;
     return true;
@@ -323,6 +325,13 @@ frame_size(const struct link *link, const struct slot *slot)
 }
 
 static void
+set_waiting(struct link *link, struct slot *slot)
+{
+    slot->state = SLOT_WAITING;
+    link->has_ended = true;
+}
+
+static void
 frame_slot(struct link *link, struct slot *slot)
 {
     size_t n;
@@ -334,13 +343,24 @@ frame_slot(struct link *link, struct slot *slot)
         slot->window -= (int64_t)n;
         link->window -= (int64_t)n;
         if (last)
-            slot->state = SLOT_WAITING;
+            set_waiting(link, slot);
     }
     /* Finished early, after its last message had already left. */
     if (slot->state == SLOT_OPEN && slot->n_sent == slot->n_end && room(link) > FRAME_HEAD_BYTES) {
         put_frame(link, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, slot->stream_id, NULL, 0);
-        slot->state = SLOT_WAITING;
+        set_waiting(link, slot);
     }
+}
+
+/* Everything framed is written. */
+static void
+note_sent(struct link *link)
+{
+    int64_t sent_ns = now_ns();
+    for (uint32_t i = 0; i < link->load->n_slots; i++)
+        if (link->slots[i].state == SLOT_WAITING && link->slots[i].sent_ns == 0)
+            link->slots[i].sent_ns = sent_ns;
+    link->has_ended = false;
 }
 
 static void
@@ -356,6 +376,8 @@ write_out(struct link *link)
         link->out_at += (size_t)n;
     }
     link->n_out = link->out_at = 0;
+    if (link->has_ended)
+        note_sent(link);
 }
 
 void
@@ -388,11 +410,13 @@ end_call(struct link *link, struct slot *slot)
 {
     struct load *load = link->load;
     uint64_t n = slot->n_end / load->n_message;
-    int64_t took_ns = now_ns() - slot->begin_ns;
+    int64_t ended_ns = now_ns(), took_ns = ended_ns - slot->begin_ns;
     if (slot->is_ok && slot->state == SLOT_WAITING)
         load->n_acknowledged += n;
     else
         load->n_failed += n;
+    if (slot->sent_ns > 0)
+        waits_add(&load->waits, ended_ns - slot->sent_ns);
     load->n_answers++;
     load->sum_call_ns += took_ns;
     load->max_call_ns = took_ns > load->max_call_ns ? took_ns : load->max_call_ns;

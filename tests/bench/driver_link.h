@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "waits.h"
+
 /* What all connections share: the shape of the load, the call's body, and the counts. */
 struct load {
     uint16_t port; /* on 127.0.0.1 */
@@ -21,6 +23,7 @@ struct load {
     uint64_t n_acknowledged, n_failed, n_late; /* segments, segments, turns */
     uint64_t n_answers;
     int64_t sum_call_ns, max_call_ns;
+    struct waits waits; /* of each call, from its last byte written to its answer */
 };
 
 struct link;

@@ -53,6 +53,21 @@ def test_drain_answers_open_streams(start, backend):
     one.queue.put(None)
 
 
+def test_a_stop_while_agents_wait_for_room(start, backend):
+    """The second large message does not fit beside the first, which has nowhere to go."""
+    backend.stop()
+    gate = start("buffer.mode=memory", "buffer.memory.max=4MiB", "listen.max_message=4MiB",
+                 "batch.max_size=1MiB", "limits.workers=1", "shutdown.drain=200ms")
+    one = OpenStream(gate.channel(), COLLECT)
+    for _ in range(2):
+        one.send(wire.segment(spans=[wire.span(0, -1, tags=[("note", "x" * 3_900_000)])]))
+    wait_until(lambda: gate.metric("memory_used_bytes") > 7_000_000, "the second one waits")
+    code = gate.end()
+    assert code == 0, "\n".join(gate.lines)
+    assert "imbalance 0" in gate.find(r"^(ledger .*)")
+    one.queue.put(None)
+
+
 class Agent(threading.Thread):
     """Reports segments call after call until a call fails."""
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon.h"
@@ -175,6 +176,35 @@ a_taken_port_is_told_and_nothing_is_left(void **state)
     conf_unref(&second.conf);
 }
 
+/* The end takes so long that all timers are due in the middle of it. */
+static void *
+start_and_end_late(void *ctx)
+{
+    struct daemon_settings settings = {.conf = ctx};
+    struct text why = TEXT_EMPTY;
+    struct daemon *daemon = NULL;
+    if (daemon_start(&settings, &why, &daemon) == ERR_OK) {
+        clock_set(clock_mono_us() + 60000000, clock_unix_ms() + 60000);
+        daemon_free(&daemon, NULL);
+        settings.conf = NULL;
+    }
+    text_fini(&why);
+    return (void *)(uintptr_t)settings.conf;
+}
+
+static void
+a_slow_end_finds_no_worker_missing(void **state)
+{
+    (void)state;
+    const struct conf *conf = conf_of("127.0.0.1:0");
+    pthread_t thread; /* whose clock is set by hand */
+    void *failed = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, start_and_end_late, (void *)(uintptr_t)conf), 0);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    conf_unref(&conf);
+}
+
 static void
 the_ledger_is_said_in_one_line(void **state)
 {
@@ -209,6 +239,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_spool_in_use_is_told_with_the_pid, make_directory,
                                         remove_directory),
         cmocka_unit_test_setup_teardown(a_taken_port_is_told_and_nothing_is_left, make_directory,
+                                        remove_directory),
+        cmocka_unit_test_setup_teardown(a_slow_end_finds_no_worker_missing, make_directory,
                                         remove_directory),
         cmocka_unit_test(the_ledger_is_said_in_one_line),
     };

@@ -15,7 +15,12 @@
 #include "daemon/spooler.h"
 #include "support/temp_dir.h"
 
-enum { N_WORKERS = 2, PAYLOAD = 8, RECORD = SPOOL_RECORD_HEAD_BYTES + PAYLOAD };
+enum {
+    N_WORKERS = 2,
+    PAYLOAD = 8,
+    RECORD = SPOOL_RECORD_HEAD_BYTES + PAYLOAD,
+    LARGE = 20 * 1024 * 1024,
+};
 
 /* What stands in for a worker: what came back, and who waits for it. */
 struct customer {
@@ -31,6 +36,8 @@ struct world {
     struct metrics *metrics;
     struct spooler *spooler;
     struct customer workers[N_WORKERS];
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* the spooler's state */
 };
 
 static void
@@ -46,7 +53,19 @@ on_parcel(void *worker, struct parcel *parcel)
 static void
 on_state(void *ctx)
 {
-    (void)ctx;
+    struct world *world = ctx;
+    pthread_mutex_lock(&world->lock);
+    pthread_cond_signal(&world->changed);
+    pthread_mutex_unlock(&world->lock);
+}
+
+static void
+wait_state(struct world *world, enum spool_state state)
+{
+    pthread_mutex_lock(&world->lock);
+    while (spooler_state(world->spooler) != state)
+        pthread_cond_wait(&world->changed, &world->lock);
+    pthread_mutex_unlock(&world->lock);
 }
 
 static struct parcel *
@@ -67,8 +86,9 @@ start(struct world *world)
     char path[100], aside[100];
     snprintf(path, sizeof(path), "buffer.disk.path=%s/spool", world->directory);
     snprintf(aside, sizeof(aside), "quarantine.path=%s/aside", world->directory);
-    const char *const sets[] = {path, aside, "upstream.kind=discard", "buffer.disk.min_free=0B"};
-    struct conf_input input = {.sets = sets, .n_sets = 4};
+    const char *const sets[] = {path, aside, "upstream.kind=discard", "buffer.disk.min_free=0B",
+                                "buffer.disk.max=128MiB"};
+    struct conf_input input = {.sets = sets, .n_sets = 5};
     struct conf_diags diags = {0};
     struct text why = TEXT_EMPTY;
     assert_int_equal(conf_load(&input, &diags, &world->conf), ERR_OK);
@@ -76,6 +96,7 @@ start(struct world *world)
     struct spooler_settings settings = {.conf = world->conf,
                                         .metrics = world->metrics,
                                         .n_workers = N_WORKERS,
+                                        .ctx = world,
                                         .on_parcel = on_parcel,
                                         .on_state = on_state};
     assert_int_equal(spooler_start(&settings, &why, &world->spooler), ERR_OK);
@@ -96,6 +117,8 @@ set_up(void **state)
     struct world *world = mem_new(struct world);
     assert_int_equal(temp_dir_make(world->directory), 0);
     world->metrics = metrics_new();
+    pthread_mutex_init(&world->lock, NULL);
+    pthread_cond_init(&world->changed, NULL);
     for (int i = 0; i < N_WORKERS; i++) {
         pthread_mutex_init(&world->workers[i].lock, NULL);
         pthread_cond_init(&world->workers[i].came, NULL);
@@ -180,11 +203,12 @@ send_run(struct world *world, uint32_t worker, uint64_t first, uint32_t n, enum 
 
 /* Reads once; the number of records, the first payload's number in *number. */
 static uint32_t
-read_back(struct world *world, uint32_t worker, uint64_t *number, uint64_t *sequence)
+read_with(struct world *world, uint32_t worker, uint32_t size, uint64_t *number, uint64_t *sequence,
+          uint32_t *n_needed)
 {
     struct spool_read *read = mem_new(struct spool_read);
     struct parcel *parcel = parcel_new();
-    read->size = 64 * 1024;
+    read->size = size;
     read->data = mem_alloc(read->size);
     read->worker = worker;
     STAILQ_INSERT_TAIL(&parcel->reads, read, link);
@@ -194,6 +218,7 @@ read_back(struct world *world, uint32_t worker, uint64_t *number, uint64_t *sequ
     STAILQ_REMOVE_HEAD(&parcel->reads, link);
     parcel_free(&parcel);
     uint32_t n = read->n_records;
+    *n_needed = read->n_needed;
     if (n > 0) {
         memcpy(number, read->data + SPOOL_RECORD_HEAD_BYTES, sizeof(*number));
         *sequence = ((const struct spool_record_head *)(const void *)read->data)->sequence;
@@ -201,6 +226,13 @@ read_back(struct world *world, uint32_t worker, uint64_t *number, uint64_t *sequ
     mem_free(read->data);
     mem_free(read);
     return n;
+}
+
+static uint32_t
+read_back(struct world *world, uint32_t worker, uint64_t *number, uint64_t *sequence)
+{
+    uint32_t n_needed;
+    return read_with(world, worker, 64 * 1024, number, sequence, &n_needed);
 }
 
 static uint64_t
@@ -227,6 +259,53 @@ a_slice_comes_back_durable_and_its_records_can_be_read(void **state)
     assert_int_equal(number, 102);
     assert_int_equal(sequence, first + 2);
     assert_int_equal(read_back(world, 0, &number, &sequence), 0);
+}
+
+/* One record, larger than the spool walks over in one call. */
+static struct slice *
+large_slice(struct world *world)
+{
+    struct slice *slice = mem_new(struct slice);
+    slice->n_bytes = (uint32_t)spool_record_bytes(0, LARGE);
+    slice->data = mem_zeroed(slice->n_bytes);
+    slice->n_records = 1;
+    struct spool_record_head *head = (void *)slice->data;
+    *head = (struct spool_record_head){
+        .method = METHOD_SEGMENT_COLLECT, .payload_bytes = LARGE, .received_ms = INT64_MAX};
+    spool_record_fill(head, spooler_seed(world->spooler));
+    return slice;
+}
+
+static void
+a_record_of_many_megabytes_says_how_much_room_it_needs(void **state)
+{
+    struct world *world = *state;
+    send_slice(world, large_slice(world));
+    send_run(world, 0, expect_slice(world, 0, SLICE_DURABLE), 1, RUN_COLD);
+    uint32_t n_needed = 0;
+    uint64_t number, sequence;
+    assert_int_equal(read_with(world, 0, 64 * 1024, &number, &sequence, &n_needed), 0);
+    assert_int_equal(n_needed, spool_record_bytes(0, LARGE));
+    assert_int_equal(read_with(world, 0, n_needed, &number, &sequence, &n_needed), 1);
+}
+
+/* Else agents would be sent away and called back with every file that goes. */
+static void
+a_full_spool_is_well_again_a_while_after_it_has_room(void **state)
+{
+    struct world *world = *state;
+    uint64_t firsts[6] = {0};
+    for (int i = 0; i < 6; i++) {
+        send_slice(world, large_slice(world));
+        firsts[i] = expect_slice(world, 0, SLICE_DURABLE);
+    }
+    send_slice(world, large_slice(world));
+    wait_state(world, SPOOL_FULL);
+    for (int i = 0; i < 6; i++)
+        send_run(world, 0, firsts[i], 1, RUN_DONE);
+    expect_slice(world, 0, SLICE_DURABLE);
+    assert_int_equal(spooler_state(world->spooler), SPOOL_FULL);
+    wait_state(world, SPOOL_OK);
 }
 
 static void
@@ -285,6 +364,10 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_slice_comes_back_durable_and_its_records_can_be_read,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_record_of_many_megabytes_says_how_much_room_it_needs,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_spool_is_well_again_a_while_after_it_has_room,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_worker_hears_of_cold_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_life_counts_what_the_last_one_left, set_up,

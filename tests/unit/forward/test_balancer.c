@@ -148,6 +148,11 @@ ejected_backend_gets_nothing_even_when_the_others_are_full(void **state)
     /* Only the ejected one knows the method: better than nobody. */
     set.backends[1]->unknown_until_us[METHOD_JVM_METRICS] = UINT64_MAX;
     assert_ptr_equal(balancer_pick(set.balancer, METHOD_JVM_METRICS, 0), set.backends[0]);
+    /* Who is full knows it all the same. */
+    assert_true(balancer_knows(set.balancer, METHOD_SEGMENT_COLLECT));
+    assert_true(balancer_knows(set.balancer, METHOD_JVM_METRICS));
+    set.backends[0]->unknown_until_us[METHOD_JVM_METRICS] = UINT64_MAX;
+    assert_false(balancer_knows(set.balancer, METHOD_JVM_METRICS));
     answer(&set, set.backends[1], set.now_us, GRPC_OK);
     answer(&set, set.backends[1], set.now_us, GRPC_OK);
     pass(&set, 29000000);

@@ -22,6 +22,9 @@ enum { PEER_STREAMS = 300 };
 #define START_US UINT64_C(1000000000)
 
 /* The server's side of the test. */
+/* What nghttp2 may hold of a connection, and of each stream. */
+enum { CONNECTION_BYTES = 64 * 1024, STREAM_BYTES = 2048 };
+
 struct scene {
     struct loop *loop;
     struct budget_pool pool;

@@ -296,6 +296,34 @@ the_oldest_cold_record_is_known_without_reading_it(void **state)
     spx_free(x);
 }
 
+static void
+expect_no_walk(struct spx *x)
+{
+    struct spool_read read = {.unwanted = (method_set)1 << METHOD};
+    sim_disk_record(x->disk, true);
+    assert_false(spx_read(x, &read));
+    assert_string_equal(sim_disk_history(x->disk), "");
+    sim_disk_record(x->disk, false);
+}
+
+/* Else each read of a rare method would walk the whole spool. */
+static void
+files_without_a_wanted_method_are_not_walked(void **state)
+{
+    (void)state;
+    struct spx *x = with_cold(200);
+    assert_true(x->spool->n_files > 2);
+    expect_no_walk(x);
+    spx_reopen(x); /* by their footers; the last one was scanned */
+    expect_no_walk(x);
+    spx_put(x, 1, METHOD + 1);
+    spx_end_all(x, 200, 201, RUN_COLD);
+    struct spool_read read = {.unwanted = (method_set)1 << METHOD};
+    assert_true(spx_read(x, &read));
+    assert_int_equal(x->records[200].n_seen, 1);
+    spx_free(x);
+}
+
 int
 main(void)
 {
@@ -312,6 +340,7 @@ main(void)
         cmocka_unit_test(a_file_that_cannot_be_read_does_not_hold_up_the_others),
         cmocka_unit_test(what_cannot_be_read_for_long_is_given_up_and_counted),
         cmocka_unit_test(signals_of_recovered_records_become_known_once),
+        cmocka_unit_test(files_without_a_wanted_method_are_not_walked),
         cmocka_unit_test(the_oldest_cold_record_is_known_without_reading_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,12 +221,16 @@ a_footer_ends_the_file_and_is_found_from_behind(void **state)
     struct fixture *f = fixture_new();
     uint64_t next = 0, one = add(f, 1, 10, 0), footer = add(f, 2, 0, SPOOL_FLAG_FOOTER);
     f->memory.size = f->end;
-    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, f->end, &next), ERR_OK);
+    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, f->end, &next, &(uint64_t){0}), ERR_OK);
     assert_int_equal(next, 2);
-    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED + 1, f->end, &next), ERR_SPOOL_HEAD);
-    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, footer, &next), ERR_SPOOL_HEAD);
-    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, f->end - 1, &next), ERR_SPOOL_HEAD);
-    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, START, &next), ERR_SPOOL_HEAD);
+    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED + 1, f->end, &next, &(uint64_t){0}),
+                     ERR_SPOOL_HEAD);
+    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, footer, &next, &(uint64_t){0}),
+                     ERR_SPOOL_HEAD);
+    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, f->end - 1, &next, &(uint64_t){0}),
+                     ERR_SPOOL_HEAD);
+    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, START, &next, &(uint64_t){0}),
+                     ERR_SPOOL_HEAD);
     (void)add(f, 3, 10, 0); /* behind a footer nothing counts */
     f->memory.size = FILE_BYTES;
     begin(f, 1);
@@ -236,7 +240,7 @@ a_footer_ends_the_file_and_is_found_from_behind(void **state)
     assert_int_equal(f->scan.head.sequence, 2);
     expect_end(f, footer + SPOOL_RECORD_HEAD_BYTES);
     f->memory.bad_from = START;
-    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, f->end, &next), ERR_IO);
+    assert_int_equal(spool_scan_footer(&f->disk, 0, SEED, f->end, &next, &(uint64_t){0}), ERR_IO);
     fixture_free(f);
 }
 

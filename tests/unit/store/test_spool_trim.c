@@ -318,6 +318,37 @@ rule_9_the_last_records_of_an_old_file_are_appended_again(void **state)
     spx_free(x);
 }
 
+/* A reader that finds nothing must not believe that there is nothing. */
+static void
+rule_9_a_search_during_a_move_is_unfinished(void **state)
+{
+    (void)state;
+    struct spx *x = spx_new(1);
+    assert_true(spx_open(x));
+    spx_put(x, 120, METHOD);
+    uint8_t *data = mem_alloc(SPX_READ_BYTES);
+    struct spool_read read = {.data = data, .size = SPX_READ_BYTES};
+    /* A sync shortly before the second in which the move begins: it waits for its own. */
+    spx_step(x, 2 * MINUTE_US - 100000 - x->now_us % 1000000);
+    spx_append(x, 1, METHOD);
+    spx_step(x, 99000);
+    for (uint32_t i = 0; i < 120; i++)
+        spx_end(x, i, i < 2 ? RUN_UNWANTED : RUN_DONE);
+    spx_step(x, 1000);
+    assert_int_equal(x->spool->n_moves, 1);
+    spool_fill_read(x->spool, &read);
+    assert_int_equal(read.n_records, 0);
+    assert_true(read.is_unfinished);
+    spx_step(x, 10000);
+    assert_int_equal(x->spool->n_moves, 0);
+    spool_fill_read(x->spool, &read);
+    assert_int_equal(read.n_records, 2);
+    assert_false(read.is_unfinished);
+    spx_take_read(x, &read);
+    mem_free(data);
+    spx_free(x);
+}
+
 static void
 rule_9_the_new_place_is_durable_before_the_old_one_goes(void **state)
 {
@@ -393,6 +424,28 @@ rule_9_a_bad_record_does_not_hold_its_file(void **state)
     }
 }
 
+/* To unlink 64 MiB at once would hold up every commit meanwhile. */
+static void
+the_space_of_a_removed_file_comes_back_in_steps(void **state)
+{
+    (void)state;
+    struct spx *x = with(200);
+    uint32_t first, end, n_steps = 0;
+    enum { LARGE = 16 * 1024 * 1024 };
+    const char *path = copy(spx_file_of(x, 0));
+    range_of(x, 0, &first, &end);
+    struct spool_file *f = spool_files_find(x->spool, x->records[0].sequence);
+    x->spool->n_bytes += LARGE - f->size;
+    f->size = LARGE; /* as if */
+    spx_end_all(x, first, end, RUN_DONE);
+    spx_step(x, 1000000);
+    assert_false(spx_exists(x, path));
+    for (; x->spool->n_releases > 0; n_steps++)
+        spx_step(x, 2000);
+    assert_in_range(n_steps, 3, 8);
+    spx_free(x);
+}
+
 int
 main(void)
 {
@@ -412,8 +465,10 @@ main(void)
         cmocka_unit_test(rule_9_the_last_records_of_an_old_file_are_appended_again),
         cmocka_unit_test(rule_9_the_new_place_is_durable_before_the_old_one_goes),
         cmocka_unit_test(rule_9_a_file_with_more_to_do_is_left),
+        cmocka_unit_test(rule_9_a_search_during_a_move_is_unfinished),
         cmocka_unit_test(rule_9_a_failed_move_is_tried_again),
         cmocka_unit_test(rule_9_a_bad_record_does_not_hold_its_file),
+        cmocka_unit_test(the_space_of_a_removed_file_comes_back_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
