@@ -73,7 +73,7 @@ walk(const struct disk *disk, uint64_t size)
 {
     struct spool_scan scan;
     enum spool_scan_kind kind, before = SPOOL_SCAN_RECORD;
-    uint64_t sequence = 1, offset = 0, next;
+    uint64_t sequence = 1, offset = 0, next, methods;
     spool_scan_init(&scan, disk, 0, SEED, size, 0, sequence);
     do {
         kind = spool_scan_next(&scan);
@@ -85,7 +85,7 @@ walk(const struct disk *disk, uint64_t size)
     } while (kind != SPOOL_SCAN_END);
     check(spool_scan_next(&scan) == SPOOL_SCAN_END && scan.at == offset);
     spool_scan_fini(&scan);
-    (void)!spool_scan_footer(disk, 0, SEED, size, &next);
+    (void)!spool_scan_footer(disk, 0, SEED, size, &next, &methods);
 }
 
 static void
