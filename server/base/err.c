@@ -103,6 +103,8 @@ err_from_errno(int error_number)
         return ERR_IO;
     case ENOENT:
         return ERR_NOT_FOUND;
+    case ENOTDIR:
+        return ERR_NOT_DIRECTORY;
     default:
         return ERR_SYSTEM;
     }

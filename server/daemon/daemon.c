@@ -414,7 +414,11 @@ set_up_spooler(struct daemon *daemon, struct text *why)
     };
     if (daemon->conf->buffer.mode == CONF_BUFFER_MEMORY)
         return ERR_OK;
-    return spooler_start(&settings, why, &daemon->spooler);
+    enum err err = spooler_start(&settings, why, &daemon->spooler);
+    if (err != ERR_OK && err != ERR_LOCKED)
+        text_add(why, " (buffer.disk.path and quarantine.path name other places; buffer.mode: "
+                      "memory needs none)");
+    return err;
 }
 
 static void
@@ -506,12 +510,12 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
     set_up_log(settings->conf);
     raise_descriptor_limit();
     set_up_process(daemon, settings);
-    /* Ports first: one that is taken is told before anything else runs. */
-    enum err err = set_up_listener(daemon, why);
+    /* The spool first: who connects to a port finds somebody who can take what it sends. */
+    enum err err = set_up_spooler(daemon, why);
+    if (err == ERR_OK)
+        err = set_up_listener(daemon, why);
     if (err == ERR_OK)
         err = set_up_admin(daemon, settings, why);
-    if (err == ERR_OK)
-        err = set_up_spooler(daemon, why);
     if (err != ERR_OK) {
         daemon_free(&daemon, NULL);
         return err;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/worker_store.h"
 #include "grpc/grpc_endpoint.h"
 #include "integrity/integrity.h"
 #include "net/loop.h"
@@ -25,9 +26,8 @@ enum {
     HEARTBEAT_US = 1000 * 1000,
     ROOM_US = 100 * 1000,              /* a short store looks again for room */
     LAST_BATCHES_US = 2 * 1000 * 1000, /* after the drain: for batches still on their way */
+    GIVE_BACK_US = 100 * 1000,         /* forward is asked for batches so often at most */
     LAST_PARCELS_MS = 100,
-    UNDURABLE_BYTES = 32 * 1024 * 1024,
-    UNDURABLE_LEAST_BYTES = 512 * 1024,
 };
 
 enum worker_state { WORKER_SERVES, WORKER_DRAINS, WORKER_DRAINED };
@@ -53,7 +53,8 @@ struct worker {
     struct loop_timer heartbeat, deadline, room;
     struct loop_alarm *hand_over; /* what waits for company goes to the spool */
     uint64_t hand_over_us;        /* 0: not set */
-    bool has_backend, is_discard, is_resting;
+    uint64_t gave_back_us;
+    bool has_backend, is_discard, is_flushing, is_resting;
     uint32_t n_accepted; /* letters with a descriptor */
     bool is_endpoint_drained;
 
@@ -83,11 +84,28 @@ report_drained(struct worker *worker)
     worker->settings.on_drained(worker->settings.ctx, worker);
 }
 
+/* No call begins any more; those under way get a little time, their records would go out twice. */
+static void
+rest(struct worker *worker)
+{
+    worker->is_resting = true;
+    forward_rest(worker->forward);
+    loop_timer_in(&worker->deadline, LAST_BATCHES_US);
+}
+
 static void
 on_deadline(void *ctx)
 {
     struct worker *worker = ctx;
     CHECK_OBJ(worker, WORKER_MAGIC);
+    if (worker->is_flushing && !worker->is_resting) {
+        log_info("daemon", "the time to flush is over", "held=%llu",
+                 (unsigned long long)store_n_held(worker->store));
+        worker->is_flushing = false;
+        rest(worker);
+        store_wind_up(worker->store);
+        return;
+    }
     log_warn("daemon", "drain ran out of time", "connections=%u held=%llu",
              grpc_endpoint_n_connections(worker->endpoint),
              (unsigned long long)store_n_held(worker->store));
@@ -105,9 +123,8 @@ start_drain(struct worker *worker)
     forward_flush(worker->forward);
     if (conf->shutdown.flush_ms == 0)
         store_wind_up(worker->store);
+    loop_timer_in(&worker->deadline, conf->shutdown.drain_ms * 1000 + LAST_BATCHES_US);
     grpc_endpoint_drain(worker->endpoint);
-    uint64_t all_us = (conf->shutdown.drain_ms + conf->shutdown.flush_ms) * 1000 + LAST_BATCHES_US;
-    loop_timer_in(&worker->deadline, all_us);
 }
 
 /* What was handed over minus what is still there. */
@@ -249,6 +266,11 @@ on_endpoint_drained(void *ctx)
 {
     struct worker *worker = ctx;
     worker->is_endpoint_drained = true;
+    uint64_t flush_ms = worker->settings.conf->shutdown.flush_ms;
+    if (worker->state != WORKER_DRAINS || flush_ms == 0)
+        return;
+    worker->is_flushing = true;
+    loop_timer_in(&worker->deadline, flush_ms * 1000);
 }
 
 static void
@@ -275,13 +297,10 @@ look_for_end(struct worker *worker)
     if (!worker->is_endpoint_drained || receive_n_calls(worker->receive) != 0 ||
         store_n_volatile(worker->store) != 0)
         return;
-    if (worker->settings.conf->shutdown.flush_ms > 0 && !store_is_empty(worker->store))
+    if (worker->is_flushing && !store_is_empty(worker->store))
         return;
-    if (!worker->is_resting) {
-        worker->is_resting = true;
-        forward_rest(worker->forward);
-        loop_timer_in(&worker->deadline, LAST_BATCHES_US);
-    }
+    if (!worker->is_resting)
+        rest(worker);
     if (!forward_has_calls(worker->forward))
         report_drained(worker);
 }
@@ -295,6 +314,18 @@ watch_backends(struct worker *worker)
     if (has_backend != worker->has_backend)
         store_set_outage(worker->store, !has_backend);
     worker->has_backend = has_backend;
+}
+
+/* What forward holds but does not send at the moment. */
+static void
+take_back_batches(struct worker *worker)
+{
+    uint64_t now_us = clock_mono_us();
+    if (worker->forward == NULL || !store_wants_batches(worker->store) ||
+        now_us - worker->gave_back_us < GIVE_BACK_US)
+        return;
+    worker->gave_back_us = now_us;
+    forward_give_back(worker->forward);
 }
 
 static void
@@ -312,6 +343,7 @@ on_store_turn(void *ctx)
 {
     struct worker *worker = ctx;
     watch_backends(worker);
+    take_back_batches(worker);
     store_turn(worker->store);
     set_hand_over(worker);
     if (store_is_short(worker->store) && !loop_timer_is_armed(&worker->room))
@@ -376,68 +408,11 @@ new_integrity(const struct conf *conf, struct metrics *metrics)
     return integrity_new(&settings, metrics);
 }
 
-static enum store_mode
-mode_of(const struct worker *worker)
-{
-    if (worker->settings.spooler == NULL)
-        return STORE_MEMORY;
-    return worker->settings.conf->buffer.mode == CONF_BUFFER_SPILL ? STORE_SPILL : STORE_DURABLE;
-}
-
-static enum store_ack
-ack_of(const struct conf *conf)
-{
-    switch (conf->buffer.ack) {
-    case CONF_ACK_RECEIVED:
-        return STORE_ACK_RECEIVED;
-    case CONF_ACK_FORWARDED:
-        return STORE_ACK_FORWARDED;
-    case CONF_ACK_BUFFERED:
-        break;
-    }
-    return STORE_ACK_BUFFERED;
-}
-
-/* All workers' records on their way to the disk: 32 MiB, at most half the memory's share. */
-static uint64_t
-undurable_bytes(const struct worker *worker)
-{
-    uint64_t n = UNDURABLE_BYTES / worker->settings.n_workers;
-    uint64_t half = worker->settings.conf->buffer.memory.max_bytes / worker->settings.n_workers / 2;
-    n = n < half ? n : half;
-    return n > UNDURABLE_LEAST_BYTES ? n : UNDURABLE_LEAST_BYTES;
-}
-
 static struct store *
 new_store(struct worker *worker)
 {
-    const struct conf *conf = worker->settings.conf;
-    struct spooler *spooler = worker->settings.spooler;
-    struct store_settings settings = {
-        .mode = mode_of(worker),
-        .ack = ack_of(conf),
-        .worker = worker->settings.index,
-        .seed = spooler != NULL ? spooler_seed(spooler) : 0,
-        .aside_seed = spooler != NULL ? spooler_aside_seed(spooler) : 0,
-        .undurable_bytes = undurable_bytes(worker),
-        .max_bytes = conf->buffer.memory.max_bytes / worker->settings.n_workers,
-        .quarantine_bytes = conf_quarantine_bytes(conf) / worker->settings.n_workers,
-        .batch_items = conf->batch.max_items,
-        .batch_bytes = (uint32_t)conf->batch.max_size_bytes,
-        .batch_delay_ms = (uint32_t)conf->batch.max_delay_ms,
-        .max_age_s = (uint32_t)(conf->buffer.disk.max_age_ms / 1000),
-    };
-    switch (conf->buffer.when_full) {
-    case CONF_FULL_BACKPRESSURE:
-        settings.when_full = STORE_BACKPRESSURE;
-        break;
-    case CONF_FULL_DROP_OLDEST:
-        settings.when_full = STORE_DROP_OLDEST;
-        break;
-    case CONF_FULL_DROP_NEWEST:
-        settings.when_full = STORE_DROP_NEWEST;
-        break;
-    }
+    struct store_settings settings;
+    worker_store_settings(&worker->settings, &settings);
     struct store_callbacks callbacks = {
         .ctx = worker,
         .on_settled = on_settled,
@@ -523,7 +498,6 @@ tear_down(struct worker *worker)
     loop_turn_remove(&worker->store_turn);
     loop_timer_cancel(&worker->room); /* a short store armed it at the end of every turn */
     loop_alarm_free(&worker->hand_over);
-    store_turn(worker->store);
     receive_free(&worker->receive);
     store_free(&worker->store);
     integrity_free(&worker->integrity);

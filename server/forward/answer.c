@@ -85,17 +85,20 @@ exhausted(struct sending *sending, const struct backend *backend)
     hold(sending, backend);
 }
 
+/* Where nobody knows the method, the store keeps its records until somebody might. */
 static void
 unimplemented(struct sending *sending, const struct backend *backend)
 {
     struct balancer *balancer = sending->forward->balancer;
     uint64_t now_us = clock_mono_us();
-    uint64_t again_us = balancer_ask_again_us(balancer, sending->method);
     bool is_known = backend_wire(backend, sending->method, now_us) != METHOD_NONE ||
                     balancer_has_other(balancer, sending->method, backend->id);
-    if (is_known)
-        sending->avoid = 0;
-    sending_wait(sending, is_known || again_us <= now_us ? 0 : again_us - now_us);
+    if (!is_known) {
+        sending_give_back(sending);
+        return;
+    }
+    sending->avoid = 0;
+    sending_wait(sending, 0);
 }
 
 static void

@@ -79,6 +79,10 @@ send_ready(struct forward *forward)
                                                      &forward->random));
             continue;
         }
+        if (!balancer_knows(forward->balancer, sending->method)) {
+            sending_give_back(sending);
+            continue;
+        }
         uint64_t again_us = balancer_ask_again_us(forward->balancer, sending->method);
         sending_wait(sending, again_us - clock_mono_us());
     }
@@ -205,8 +209,7 @@ forward_free(struct forward **forward)
         struct sending *sending;
         while ((sending = TAILQ_FIRST(&(*forward)->lists[state])) != NULL) {
             sending_cancel(sending);
-            store_nack((*forward)->store, &sending->batch);
-            sending_end(sending);
+            sending_give_back(sending);
         }
     }
     balancer_free(&(*forward)->balancer);
@@ -235,6 +238,16 @@ forward_flush(struct forward *forward)
     while ((sending = TAILQ_FIRST(&forward->lists[SENDING_WAITING])) != NULL)
         sending_set_state(sending, SENDING_READY);
     forward_wake(forward);
+}
+
+void
+forward_give_back(struct forward *forward)
+{
+    for (int state = 0; state < SENDING_N_STATES; state++) {
+        struct sending *sending;
+        while (state != SENDING_FLYING && (sending = TAILQ_FIRST(&forward->lists[state])) != NULL)
+            sending_give_back(sending);
+    }
 }
 
 bool

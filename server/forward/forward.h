@@ -67,6 +67,8 @@ void forward_free(struct forward **);
 void forward_on_due(struct forward *);
 /* From now on nothing waits for batch.max_delay, and what waits for a retry is tried at once. */
 void forward_flush(struct forward *);
+/* Every batch that is in no call goes back to the store, which says when it wants them. */
+void forward_give_back(struct forward *);
 /* No batch is lent. */
 bool forward_is_idle(const struct forward *);
 /* From now on no call begins. */

@@ -88,6 +88,8 @@ struct forward {
 struct sending *sending_new(struct forward *, struct store_batch *);
 /* The batch was given back already. */
 void sending_end(struct sending *);
+/* The batch goes back to the store. No call is under way. */
+void sending_give_back(struct sending *);
 void sending_set_state(struct sending *, enum sending_state);
 /* READY when delay_us is 0. */
 void sending_wait(struct sending *, uint64_t delay_us);

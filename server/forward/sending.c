@@ -73,6 +73,13 @@ sending_end(struct sending *sending)
 }
 
 void
+sending_give_back(struct sending *sending)
+{
+    store_nack(sending->forward->store, &sending->batch);
+    sending_end(sending);
+}
+
+void
 sending_fini_spare(struct forward *forward)
 {
     struct sending *sending;

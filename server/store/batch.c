@@ -155,14 +155,23 @@ batch_drop_returned(struct store *store, struct store_lane *lane, struct batch *
     free_batch(store, batch);
 }
 
+static void
+end_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+{
+    TAILQ_REMOVE(&lane->returned, batch, link);
+    free_batch(store, batch);
+}
+
 bool
-batch_spill_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+batch_spill_returned(struct store *store, struct store_lane *lane, struct batch *batch,
+                     uint64_t most_bytes)
 {
     struct store_batch *face = &batch->face;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < face->n; i++) {
         struct store_item item = face->items[i];
-        if (item.sequence != STORE_NO_SEQUENCE || !handover_spill(store, lane, &item))
+        if (item.sequence != STORE_NO_SEQUENCE || store->undurable_bytes >= most_bytes ||
+            !handover_spill(store, lane, &item))
             face->items[kept++] = item;
         else
             record_release(store, &item, 1);
@@ -175,15 +184,14 @@ batch_spill_returned(struct store *store, struct store_lane *lane, struct batch 
     bool is_whole = true;
     for (uint32_t i = 0; i < kept; i++)
         is_whole &= face->items[i].sequence != STORE_NO_SEQUENCE;
-    if (kept == 0) {
-        TAILQ_REMOVE(&lane->returned, batch, link);
-        free_batch(store, batch);
-    }
+    if (kept == 0)
+        end_returned(store, lane, batch);
     return is_whole;
 }
 
-void
-batch_leave_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+/* What is on disk stays there only. */
+static void
+release_durable(struct store *store, struct store_lane *lane, struct batch *batch)
 {
     struct store_batch *face = &batch->face;
     uint32_t kept = 0;
@@ -196,6 +204,21 @@ batch_leave_returned(struct store *store, struct store_lane *lane, struct batch 
         cold_release(store, lane->method, face->items[i].sequence);
     }
     face->n = kept;
+}
+
+void
+batch_release_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+{
+    release_durable(store, lane, batch);
+    look_again(&batch->face);
+    if (batch->face.n == 0)
+        end_returned(store, lane, batch);
+}
+
+void
+batch_leave_returned(struct store *store, struct store_lane *lane, struct batch *batch)
+{
+    release_durable(store, lane, batch);
     batch_drop_returned(store, lane, batch, DROP_SHUTDOWN);
 }
 
@@ -297,13 +320,15 @@ store_nack(struct store *store, struct store_batch **face)
     *face = NULL;
     batch->face.attempts++;
     batch->face.owner = NULL;
-    for (uint32_t i = 0; i < batch->face.n; i++)
+    for (uint32_t i = 0; i < batch->face.n; i++) {
         batch->face.items[i].attempts++;
+        if (batch->face.items[i].sequence == STORE_NO_SEQUENCE)
+            spill_on_nack(store);
+    }
     move_counts(store, lane, false, batch->face.n);
     lane->n_batches--;
     TAILQ_INSERT_TAIL(&lane->returned, batch, link);
     lane_settle_state(store, lane);
-    store->has_to_spill |= store->is_winding_up;
 }
 
 void

@@ -44,6 +44,13 @@ settled_bytes(const struct store *store)
     return store->memory_bytes > waiting ? store->memory_bytes - waiting : 0;
 }
 
+/* Somebody waits for memory, not for the disk. */
+static bool
+is_waited_for(const struct store *store)
+{
+    return store->is_short && !handover_is_behind(store);
+}
+
 static bool
 is_memory_short(const struct store *store)
 {
@@ -74,7 +81,7 @@ cold_on_unknown(struct store *store, struct store_lane *lane, uint64_t until_us)
     if (!TAILQ_EMPTY(&store->groups))
         lane_let_wait_end(store, lane);
     if (handover_may_spill(store) && !store->is_winding_up)
-        (void)lane_spill(store, lane);
+        (void)spill_lane(store, lane, UINT64_MAX);
     lane_release(store, lane);
 }
 
@@ -104,7 +111,8 @@ static bool
 stays_in_memory(const struct store *store, enum method method)
 {
     return (store->behind & bit(method)) == 0 && !is_unknown(store, method) &&
-           !is_memory_short(store) && has_share(store, method) && !store->is_winding_up;
+           !is_memory_short(store) && has_share(store, method) && !store->is_winding_up &&
+           !(store->has_outage && is_waited_for(store));
 }
 
 /* A number that a newer version wrote. */
@@ -237,18 +245,39 @@ cold_on_read(struct store *store, struct spool_read *face)
     mem_free(read);
 }
 
+/* What is on disk leaves memory, and where only need sends records there, the rest follows it. With
+ * no backend there is nobody who might take it first. */
+static bool
+release(struct store *store)
+{
+    bool is_waited = is_waited_for(store);
+    uint64_t now_us = clock_mono_us();
+    if (!is_waited && !is_memory_short(store))
+        return false;
+    if (!(is_waited && store->has_outage) && now_us - store->released_us < RELEASE_US)
+        return false;
+    store->released_us = now_us;
+    lane_release_all(store);
+    if (is_waited && handover_may_spill(store))
+        spill_on_need(store);
+    return true;
+}
+
+/* Nothing is read back into memory that somebody waits for, unless the disk is full of what waits
+ * here: that leaves only after reads. */
+static bool
+may_read(const struct store *store)
+{
+    if (store->is_reading || store->behind == 0 || store->is_winding_up || is_memory_short(store))
+        return false;
+    return !is_waited_for(store) || store_n_held(store) == store->n_volatile;
+}
+
 void
 cold_turn(struct store *store)
 {
-    if (store->settings.mode == STORE_MEMORY)
-        return;
-    uint64_t now_us = clock_mono_us();
-    bool is_short = is_memory_short(store);
-    if (is_short && now_us - store->released_us >= RELEASE_US) {
-        store->released_us = now_us;
-        lane_release_all(store);
-    }
-    if (store->is_reading || store->behind == 0 || store->is_winding_up || is_short)
+    /* After a release those who wait come first. */
+    if (store->settings.mode == STORE_MEMORY || release(store) || !may_read(store))
         return;
     method_set set = unwanted(store, is_half_full(store) ? 1 : LOW_BYTES);
     if ((store->behind & ~set) != 0)

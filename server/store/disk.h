@@ -22,7 +22,7 @@ enum disk_how {
 typedef void disk_list_fn(void *ctx, const char *name);
 
 /* Errors: ERR_NO_SPACE (ENOSPC, EDQUOT), ERR_IO (EIO), ERR_PERMISSION, ERR_LOCKED, ERR_NOT_FOUND,
- * ERR_SYSTEM. */
+ * ERR_NOT_DIRECTORY, ERR_SYSTEM. */
 struct disk {
     void *ctx;
     enum err (*open)(void *ctx, const char *path, enum disk_how, int *file);

@@ -234,7 +234,9 @@ system_make_directory(void *ctx, const char *path)
     if (mkdir(path, 0700) == 0)
         return ERR_OK;
     int error_number = errno;
-    return error_number == EEXIST && is_directory(path) ? ERR_OK : err_from_errno(error_number);
+    if (error_number == EEXIST)
+        return is_directory(path) ? ERR_OK : ERR_NOT_DIRECTORY;
+    return err_from_errno(error_number);
 }
 
 static enum err

@@ -148,7 +148,7 @@ new_slice(struct store *store, const struct place *place, bool is_aside)
     return slice;
 }
 
-static void
+static struct home_slice *
 add_to_slice(struct store *store, enum open_block which, const struct place *place, size_t n)
 {
     struct home_slice *slice = store->filling[which];
@@ -167,6 +167,20 @@ add_to_slice(struct store *store, enum open_block which, const struct place *pla
     slice->face.n_records++;
     slice->group->n_bytes += n;
     store->undurable_bytes += n;
+    return slice;
+}
+
+/* Of the last record in the slice. */
+static void
+note_waiter(struct home_slice *slice, struct waiter *waiter)
+{
+    if (waiter == NULL)
+        return;
+    if (slice->n_saved == slice->saved_size) {
+        slice->saved_size = slice->saved_size > 0 ? slice->saved_size * 2 : 16;
+        slice->saved = mem_resize(slice->saved, slice->saved_size * sizeof(*slice->saved));
+    }
+    slice->saved[slice->n_saved++] = (struct saved){slice->face.n_records - 1, waiter};
 }
 
 /* A record that is set aside has no lane: its key says why it is there. */
@@ -207,8 +221,9 @@ block_of(const struct store_record *record)
     return record->method == METHOD_SEGMENT_COLLECT ? OPEN_SEGMENTS : OPEN_OTHERS;
 }
 
-enum err
-handover_put(struct store *store, const struct store_record *record, size_t n, bool must)
+static enum err
+put(struct store *store, const struct store_record *record, size_t n, bool must,
+    struct waiter *waiter)
 {
     size_t whole = spool_record_bytes((uint32_t)key_of(record).n, n);
     /* A record larger than the share goes alone. */
@@ -220,7 +235,7 @@ handover_put(struct store *store, const struct store_record *record, size_t n, b
     if (place.p == NULL)
         return ERR_BUDGET;
     fill(store, record, place.p, n);
-    add_to_slice(store, which, &place, whole);
+    note_waiter(add_to_slice(store, which, &place, whole), waiter);
     store->n_queued++;
     store->n_volatile++;
     metric_add(store->metrics, METRIC_ITEMS_QUEUED, method_row(record->method)->signal, 1);
@@ -229,8 +244,22 @@ handover_put(struct store *store, const struct store_record *record, size_t n, b
     return ERR_OK;
 }
 
+enum err
+handover_put(struct store *store, const struct store_record *record, size_t n, bool must)
+{
+    return put(store, record, n, must, NULL);
+}
+
 bool
-handover_spill(struct store *store, const struct store_lane *lane, const struct store_item *item)
+handover_is_behind(const struct store *store)
+{
+    uint64_t share = store->settings.undurable_bytes;
+    return store->undurable_bytes > share / 2 ||
+           (store->undurable_bytes > 0 && store->undurable_bytes + store->short_of_bytes > share);
+}
+
+bool
+handover_spill(struct store *store, const struct store_lane *lane, struct store_item *item)
 {
     struct bytes payload = bytes_of(item->payload, item->n);
     struct store_record record = {.method = lane->method,
@@ -239,7 +268,10 @@ handover_spill(struct store *store, const struct store_lane *lane, const struct 
                                   .parts = &payload,
                                   .n_parts = 1,
                                   .received_ms = item->received_ms};
-    return handover_put(store, &record, item->n, true) == ERR_OK;
+    if (put(store, &record, item->n, true, item->waiter) != ERR_OK)
+        return false;
+    item->waiter = NULL;
+    return true;
 }
 
 /* Into the ring in memory, and through the disk where there is one. ERR_OK: it is on its way there
@@ -249,6 +281,8 @@ handover_put_aside(struct store *store, const struct store_record *record, size_
 {
     uint32_t signal = method_row(record->method)->signal;
     bool is_kept = quarantine_add(store, record, n);
+    /* Where credit does not wait for the disk, a slow one must not fill the memory with it. */
+    must &= settles_late(store) || store->undurable_bytes < store->settings.undurable_bytes;
     if (store->settings.mode != STORE_MEMORY && store->settings.ack != STORE_ACK_FORWARDED &&
         handover_put(store, record, n, must) == ERR_OK)
         return ERR_OK;
@@ -320,6 +354,34 @@ end_dropped(struct store *store, const struct spool_record_head *head)
     metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + DROP_BUFFER_FULL, 1);
 }
 
+/* Who waits for this record of an unsaved slice; one that was saved has its waiter already. */
+static struct waiter *
+waiter_at(struct home_slice *slice, uint32_t at, bool is_waited_for)
+{
+    uint32_t low = 0, high = slice->n_saved;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (slice->saved[middle].at < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < slice->n_saved && slice->saved[low].at == at)
+        return slice->saved[low].waiter;
+    if (!is_waited_for)
+        return NULL;
+    slice->group->waiter.n_open++;
+    return &slice->group->waiter;
+}
+
+/* The records of the slice ended, or are safe. */
+static void
+let_wait_end(struct store *store, struct home_slice *slice)
+{
+    for (uint32_t i = 0; i < slice->n_saved; i++)
+        waiter_end(store, slice->saved[i].waiter);
+}
+
 /* The disk is broken: from here on memory is all there is, and only a backend's OK is an answer. */
 static void
 keep_in_memory(struct store *store, struct home_slice *slice)
@@ -337,11 +399,10 @@ keep_in_memory(struct store *store, struct home_slice *slice)
             .received_ms = head->received_ms,
             .sequence = STORE_NO_SEQUENCE,
         };
+        item.waiter = waiter_at(slice, i, settles_late(store));
         /* What no backend knows might never be answered, and nobody could go on. */
-        if (settles_late(store) && store->unknown_until_us[row->method] <= clock_mono_us()) {
-            item.waiter = &slice->group->waiter;
-            slice->group->waiter.n_open++;
-        }
+        if (store->unknown_until_us[row->method] > clock_mono_us())
+            waiter_end_of_group(store, &item);
         p += spool_record_bytes(head->key_bytes, head->payload_bytes);
         block_ref(item.block);
         lane_reserve_always(store, lane);
@@ -357,6 +418,10 @@ handover_on_slice(struct store *store, struct slice *face)
     store->undurable_bytes -= face->n_bytes;
     store->unused_bytes -= slice->n_unused;
     slice->group->n_slices--;
+    if (!face->is_aside)
+        spill_on_slice(store, face->end);
+    if (face->end != SLICE_UNSAVED)
+        let_wait_end(store, slice);
     if (face->is_aside) {
         /* Without the disk the ring in memory is all there is of it. */
         each_record(store, face, end_aside);
@@ -369,7 +434,15 @@ handover_on_slice(struct store *store, struct slice *face)
         keep_in_memory(store, slice);
     }
     record_unref(store, slice->block);
+    mem_free(slice->saved);
     mem_free(slice);
+}
+
+bool
+handover_waits_for_records(const struct store *store)
+{
+    const struct group *group = TAILQ_FIRST(&store->groups);
+    return group != NULL && group->n_slices == 0 && group->waiter.n_open > 0;
 }
 
 /* The first group, out of its list, if it has ended; what was set aside with it is done. */

@@ -201,6 +201,7 @@ lane_pop(struct store *store, struct store_lane *lane)
 {
     struct lane_chunk *chunk = lane->first;
     lane->n_queued--;
+    lane->n_alone -= chunk->items[chunk->head].sequence == STORE_NO_SEQUENCE;
     lane->n_queued_bytes -= chunk->items[chunk->head].n;
     store->method_bytes[lane->method] -= chunk->items[chunk->head].n + STORE_HEADROOM;
     chunk->head++;
@@ -302,6 +303,7 @@ lane_push(struct store *store, struct store_lane *lane, const struct store_item 
     struct lane_chunk *chunk = lane->last;
     chunk->items[chunk->tail++] = *item;
     lane->n_queued++;
+    lane->n_alone += item->sequence == STORE_NO_SEQUENCE;
     lane->n_queued_bytes += item->n;
     store->method_bytes[lane->method] += item->n + STORE_HEADROOM;
     if (lane->state == LANE_IDLE || (lane->state == LANE_WAITING && is_full(store, lane)))
@@ -338,9 +340,8 @@ drop_front(struct store *store, struct store_lane *lane, enum drop_reason reason
     record_drop_queued(store, lane, &item, reason);
 }
 
-/* An emptied lane leaves its list. A HELD one keeps its time. */
-static void
-leave_if_empty(struct store *store, struct store_lane *lane)
+void
+lane_leave_if_empty(struct store *store, struct store_lane *lane)
 {
     if (is_empty(lane))
         lane_settle_state(store, lane);
@@ -360,7 +361,7 @@ sweep_lane(struct store *store, struct store_lane *lane, void *ctx)
     }
     while (lane->n_queued > 0 && lane_front(lane)->received_ms < cutoff_ms)
         drop_front(store, lane, DROP_EXPIRED);
-    leave_if_empty(store, lane);
+    lane_leave_if_empty(store, lane);
 }
 
 void
@@ -395,7 +396,7 @@ drop_of_block(struct store *store, struct store_lane *lane, void *ctx)
         batch_drop_returned(store, lane, batch, DROP_BUFFER_FULL);
     while (lane->n_queued > 0 && lane_front(lane)->block == oldest->block)
         drop_front(store, lane, DROP_BUFFER_FULL);
-    leave_if_empty(store, lane);
+    lane_leave_if_empty(store, lane);
 }
 
 bool
@@ -422,10 +423,15 @@ leave_front(struct store *store, struct store_lane *lane)
 void
 lane_release(struct store *store, struct store_lane *lane)
 {
+    struct batch *batch, *next;
+    for (batch = TAILQ_FIRST(&lane->returned); batch != NULL; batch = next) {
+        next = TAILQ_NEXT(batch, link);
+        batch_release_returned(store, lane, batch);
+    }
     /* Records of before and after a broken disk may take turns: up to the first that has none. */
     while (lane->n_queued > 0 && lane_front(lane)->sequence != STORE_NO_SEQUENCE)
         leave_front(store, lane);
-    leave_if_empty(store, lane);
+    lane_leave_if_empty(store, lane);
 }
 
 static void
@@ -439,42 +445,6 @@ void
 lane_release_all(struct store *store)
 {
     lane_each(store, release_one, NULL);
-}
-
-bool
-lane_spill(struct store *store, struct store_lane *lane)
-{
-    while (lane->n_queued > 0 && lane_front(lane)->sequence == STORE_NO_SEQUENCE) {
-        struct store_item item = *lane_front(lane);
-        if (!handover_spill(store, lane, &item))
-            return false;
-        lane_pop(store, lane);
-        record_release(store, &item, 1);
-        store->n_queued--;
-        metric_sub(store->metrics, METRIC_ITEMS_QUEUED, lane->signal, 1);
-    }
-    return true;
-}
-
-static void
-spill_lane(struct store *store, struct store_lane *lane, void *ctx)
-{
-    bool *is_whole = ctx;
-    struct batch *batch, *next;
-    for (batch = TAILQ_FIRST(&lane->returned); batch != NULL; batch = next) {
-        next = TAILQ_NEXT(batch, link);
-        *is_whole &= batch_spill_returned(store, lane, batch);
-    }
-    *is_whole &= lane_spill(store, lane);
-    leave_if_empty(store, lane);
-}
-
-bool
-lane_spill_all(struct store *store)
-{
-    bool is_whole = true;
-    lane_each(store, spill_lane, &is_whole);
-    return is_whole;
 }
 
 void

@@ -132,9 +132,21 @@ no_memory:
     return ERR_BUDGET;
 }
 
+static enum err
+put_once(struct store *store, const struct store_record *record, size_t n, bool is_through_disk)
+{
+    if (!is_through_disk)
+        return put_queued(store, record, n);
+    enum err err = handover_put(store, record, n, false);
+    if (err == ERR_OK)
+        count_accepted(store, method_row(record->method)->signal, n);
+    return err;
+}
+
 /* What when_full says; ERR_WAIT where there is nothing to drop. */
 static enum err
-put_when_full(struct store *store, const struct store_record *record, size_t n)
+put_when_full(struct store *store, const struct store_record *record, size_t n,
+              bool is_through_disk)
 {
     if (!record_is_full(store))
         return ERR_WAIT;
@@ -147,13 +159,22 @@ put_when_full(struct store *store, const struct store_record *record, size_t n)
     }
     if (store->settings.when_full == STORE_DROP_OLDEST)
         while (lane_drop_oldest(store))
-            if (put_queued(store, record, n) == ERR_OK)
+            if (put_once(store, record, n, is_through_disk) == ERR_OK)
                 return ERR_OK;
     return ERR_WAIT;
 }
 
+static void
+note_short(struct store *store, const struct store_record *record, size_t n)
+{
+    uint64_t whole = spool_record_bytes((uint32_t)record->key.n, n);
+    store->is_short = true;
+    if (whole > store->short_of_bytes)
+        store->short_of_bytes = whole;
+}
+
 /* Whether the disk is full is the spool's matter: a slice that finds no room waits there, and so do
- * we once enough of them are out. */
+ * we once enough of them are out. A broken one is like none: memory is all there is. */
 static enum err
 put_through_disk(struct store *store, const struct store_record *record, size_t n)
 {
@@ -161,12 +182,13 @@ put_through_disk(struct store *store, const struct store_record *record, size_t 
         store->lacks_lanes = true;
         return ERR_WAIT;
     }
-    if (handover_put(store, record, n, false) != ERR_OK) {
-        store->is_short = true;
-        return ERR_WAIT;
-    }
-    count_accepted(store, method_row(record->method)->signal, n);
-    return ERR_OK;
+    enum err err = put_once(store, record, n, true);
+    if (err == ERR_BUDGET && store->is_broken)
+        err = put_when_full(store, record, n, true);
+    if (err == ERR_OK)
+        return ERR_OK;
+    note_short(store, record, n);
+    return ERR_WAIT;
 }
 
 enum err
@@ -183,9 +205,9 @@ store_put(struct store *store, const struct store_record *record)
     enum err err = put_queued(store, record, n);
     if (err != ERR_BUDGET)
         return err;
-    err = put_when_full(store, record, n);
+    err = put_when_full(store, record, n, false);
     if (err == ERR_WAIT)
-        store->is_short = true;
+        note_short(store, record, n);
     return err;
 }
 
@@ -211,13 +233,15 @@ has_lanes_again(const struct store *store)
 static bool
 has_memory_again(const struct store *store)
 {
-    if (store->undurable_bytes > store->settings.undurable_bytes / 2)
+    if (handover_is_behind(store))
         return false;
-    if (store->settings.mode != STORE_MEMORY && store->memory_bytes <= STORE_FLOOR_BYTES / 2)
+    if (store->settings.mode != STORE_MEMORY &&
+        store->memory_bytes + store->short_of_bytes <= STORE_FLOOR_BYTES / 2)
         return true;
-    return record_has_room(store, store->settings.max_bytes / 8 > BLOCK_BYTES
-                                      ? store->settings.max_bytes / 8
-                                      : BLOCK_BYTES);
+    uint64_t n = store->settings.max_bytes / 8;
+    n = n > BLOCK_BYTES ? n : BLOCK_BYTES;
+    n = n > store->short_of_bytes ? n : store->short_of_bytes;
+    return record_has_room(store, n);
 }
 
 bool
@@ -248,6 +272,17 @@ uint32_t
 store_n_out(const struct store *store)
 {
     return store->n_out;
+}
+
+bool
+store_wants_batches(const struct store *store)
+{
+    if (store->n_inflight == 0 || store->settings.mode == STORE_MEMORY ||
+        store->settings.ack == STORE_ACK_FORWARDED)
+        return false;
+    if (store->is_winding_up)
+        return store->n_volatile > 0;
+    return store->has_outage && (store->is_short || handover_waits_for_records(store));
 }
 
 void
@@ -324,17 +359,12 @@ tell_room(struct store *store)
     bool was_short = store->is_short, lacked_lanes = store->lacks_lanes;
     store->is_short = was_short && !has_memory_again(store);
     store->lacks_lanes = lacked_lanes && !has_lanes_again(store);
+    if (!store->is_short)
+        store->short_of_bytes = 0;
     if (store->is_short == was_short && store->lacks_lanes == lacked_lanes)
         return;
     store->callbacks.on_room(store->callbacks.ctx);
     settle_all(store);
-}
-
-/* Durable mode has nothing to spill but what came back from a broken disk. */
-static void
-spill(struct store *store)
-{
-    store->has_to_spill = handover_may_spill(store) && !lane_spill_all(store);
 }
 
 void
@@ -351,8 +381,7 @@ store_turn(struct store *store)
         record_trim(store);
     tell_room(store);
     cold_turn(store);
-    if (store->has_to_spill)
-        spill(store);
+    spill_turn(store);
     handover_turn(store, store->is_winding_up);
     /* What needed no disk, but stood behind something that did; and what was put meanwhile. */
     settle_all(store);

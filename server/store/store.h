@@ -179,6 +179,10 @@ void store_set_aside(struct store *, struct store_batch **);
 /* Cuts a batch of two or more in two, to find the record a backend refuses. */
 void store_split(struct store *, struct store_batch *, struct store_batch **second);
 
+/* Batches lent and in no call had better be given back: they hold memory that somebody needs, or
+ * records that should go to the disk. */
+bool store_wants_batches(const struct store *);
+
 /* Items queued and in flight here, what is on its way to the disk included, cold ones not: 0 means
  * drained. */
 uint64_t store_n_held(const struct store *);

@@ -60,6 +60,7 @@ struct store_lane {
     TAILQ_ENTRY(store_lane) link;
     struct lane_chunk *first, *last;
     uint64_t n_queued; /* in the chunks */
+    uint64_t n_alone;  /* of them: in memory alone */
     uint64_t n_queued_bytes;
     struct batch_list returned; /* given back, oldest first */
     uint32_t n_batches;         /* lent to forward */
@@ -114,12 +115,20 @@ struct cookie_table {
     uint32_t n_free_queues, n_free_waiters;
 };
 
+/* A record that came back from a broken disk is on its way there again: who waits for it. */
+struct saved {
+    uint32_t at; /* number in its slice */
+    struct waiter *waiter;
+};
+
 /* Part of a block on its way to the disk and back. */
 struct home_slice {
     struct slice face;   /* first */
     struct block *block; /* one reference */
     struct group *group;
-    uint32_t n_unused; /* bytes of the block behind it that nobody will use */
+    uint32_t n_unused;   /* bytes of the block behind it that nobody will use */
+    struct saved *saved; /* in order of at */
+    uint32_t n_saved, saved_size;
 };
 
 /* What was put between two hand-overs. Groups settle in order and as a whole, because credit of a
@@ -200,14 +209,18 @@ struct store {
     uint64_t method_bytes[METHOD_COUNT]; /* queued in memory */
     uint64_t released_us;                /* last look for what should leave memory */
     bool has_outage, is_winding_up;
-    bool has_to_spill; /* winding up: something in memory alone has not gone to the disk yet */
+    bool has_to_spill;  /* something in memory alone has not gone to the disk yet and should */
+    bool is_broken;     /* the disk: what came back last came back unsaved */
+    bool has_unsaved;   /* records that should go there when it is well again */
+    uint64_t probed_us; /* last time one of them was sent to see whether it is */
     /* ack: forwarded */
     struct cookie_table cookies;
     struct cookie_queue_list ready_cookies;
-    uint64_t swept_us;  /* last look for expired records */
-    bool is_short;      /* of memory: ERR_WAIT was told, on_room not yet */
-    bool lacks_lanes;   /* the same for want of lanes, which holds up new keys only */
-    bool is_due_untold; /* a lane came on a list since store_due was asked last */
+    uint64_t swept_us;       /* last look for expired records */
+    uint64_t short_of_bytes; /* the largest record refused since is_short */
+    bool is_short;           /* of memory: ERR_WAIT was told, on_room not yet */
+    bool lacks_lanes;        /* the same for want of lanes, which holds up new keys only */
+    bool is_due_untold;      /* a lane came on a list since store_due was asked last */
 };
 
 /* lane.c */
@@ -226,11 +239,8 @@ void lane_reserve_always(struct store *, struct store_lane *);
 void lane_release_all(struct store *);
 /* Of one lane. */
 void lane_release(struct store *, struct store_lane *);
-/* The queued records of a lane that are in memory alone go to the disk. False: some were refused.
- */
-bool lane_spill(struct store *, struct store_lane *);
-/* Of all lanes, those given back too. */
-bool lane_spill_all(struct store *);
+/* An emptied lane leaves its list. A HELD one keeps its time. */
+void lane_leave_if_empty(struct store *, struct store_lane *);
 /* Nobody waits any more for this lane's records that came back from a broken disk. */
 void lane_let_wait_end(struct store *, struct store_lane *);
 /* After lane_reserve. */
@@ -288,9 +298,11 @@ void batch_init_all(struct store *);
 void batch_fini_all(struct store *);
 /* A batch that stands on a lane's returned list ends as dropped. */
 void batch_drop_returned(struct store *, struct store_lane *, struct batch *, enum drop_reason);
-/* What is in memory alone goes to the disk; false when some was refused. The batch ends when it is
- * empty then. */
-bool batch_spill_returned(struct store *, struct store_lane *, struct batch *);
+/* What is in memory alone goes to the disk until so much is on its way there; false when some was
+ * left. The batch ends when it is empty then. */
+bool batch_spill_returned(struct store *, struct store_lane *, struct batch *, uint64_t most_bytes);
+/* What is on disk leaves memory. The batch ends when it is empty then. */
+void batch_release_returned(struct store *, struct store_lane *, struct batch *);
 /* At the end: what is on disk stays there, the rest is dropped. */
 void batch_leave_returned(struct store *, struct store_lane *, struct batch *);
 /* Drops the expired items; n becomes 0 when all were. The batch counts as queued or in flight. */
@@ -318,7 +330,7 @@ void handover_init(struct store *);
 void handover_fini(struct store *);
 /* Whether a record put now goes through the disk. */
 bool handover_is_due(const struct store *, enum method);
-/* What is in memory alone can go to the disk instead. */
+/* What is in memory alone can go to the disk instead when it had better (spill mode). */
 bool handover_may_spill(const struct store *);
 /* Copies the record into a slice; ERR_BUDGET when there is no room. must: whatever the levels say.
  */
@@ -327,9 +339,14 @@ enum err handover_put_aside(struct store *, const struct store_record *, size_t 
                             bool must) MUST_CHECK;
 /* Where an item without a record settles. */
 struct settle *handover_settle(struct store *);
-/* A record in memory alone is put again, this time through the disk; false when refused. The
- * caller takes the old one out of its place and calls record_release. */
-bool handover_spill(struct store *, const struct store_lane *, const struct store_item *);
+/* A record in memory alone is put again, this time through the disk, and who waits for it goes
+ * along; false when refused. The caller takes the old one out of its place and calls
+ * record_release. */
+bool handover_spill(struct store *, const struct store_lane *, struct store_item *);
+/* So much is on its way to the disk that a put would have to wait for it. */
+bool handover_is_behind(const struct store *);
+/* The oldest group waits for records that came back from a broken disk. */
+bool handover_waits_for_records(const struct store *);
 /* The last record put: its settlement also ends this sequence. */
 void handover_also_done(struct store *, uint64_t sequence);
 /* A slice ends here because what follows it in its block is no part of it. */
@@ -345,6 +362,19 @@ void handover_tell(struct store *);
 void handover_end_all(struct store *);
 struct parcel *handover_parcel(struct store *);
 void handover_run(struct store *, uint64_t sequence, enum run_end);
+
+/* spill.c */
+/* The records of a lane that are in memory alone, but for what is lent, go to the disk until
+ * most_bytes are on their way there. False: some were left. */
+bool spill_lane(struct store *, struct store_lane *, uint64_t most_bytes);
+/* Spill mode: memory is wanted that they take. */
+void spill_on_need(struct store *);
+/* A record in memory alone was given back by forward. */
+void spill_on_nack(struct store *);
+/* What became of a slice tells whether the disk is well. */
+void spill_on_slice(struct store *, enum slice_end);
+/* What should go to the disk goes there, as much as may be on its way. */
+void spill_turn(struct store *);
 
 /* cold.c */
 void cold_init(struct store *);

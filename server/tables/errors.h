@@ -21,7 +21,7 @@
     E(NAME,          205, "the name does not resolve",                        14, "check the spelling and the name server") \
     E(IN_USE,        206, "the address is in use",                            14, "stop the other process or choose another port") \
     E(PERMISSION,    207, "not permitted",                                    7,  "ports below 1024 and foreign files need rights") \
-    E(SYSTEM,        208, "the operating system refused",                     13, "see the words behind it") \
+    E(SYSTEM,        208, "the operating system refused",                     13, "look in the system's log, or trace the process's system calls") \
     /* wire */ \
     E(H2_PREFACE,    301, "not HTTP/2 with prior knowledge",                  13, "point a gRPC client without TLS at this port") \
     E(H2_PROTOCOL,   302, "the peer broke the HTTP/2 protocol",               13, "look for a proxy between agent and spangate that rewrites HTTP/2") \
@@ -46,6 +46,7 @@
     E(SPOOL_HEAD,    605, "no valid head of a spool file or record",          13, "see docs/spool-format.md; spangate spool verify DIR shows what is readable") \
     E(SPOOL_SHORT,   606, "a spool record is cut off",                        13, "nothing: it was not acknowledged") \
     E(SPOOL_VERSION, 607, "a spool file of a format this version does not know", 13, "drain it with the version that wrote it") \
+    E(NOT_DIRECTORY, 608, "a part of the path is not a directory",            5,  "check the path") \
     /* configuration: C0xx are raised by conf/ with a position */ \
     E(CONFIG,        501, "the configuration is not valid",                   13, "run: spangate check-config -c FILE")
 /* clang-format on */

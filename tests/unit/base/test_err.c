@@ -83,6 +83,7 @@ errno_becomes_a_name(void **state)
                 {EDQUOT, ERR_NO_SPACE},
                 {EIO, ERR_IO},
                 {ENOENT, ERR_NOT_FOUND},
+                {ENOTDIR, ERR_NOT_DIRECTORY},
                 {EDOM, ERR_SYSTEM}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (err_from_errno(rows[i].number) != rows[i].err)

@@ -166,7 +166,7 @@ a_taken_port_is_told_and_nothing_is_left(void **state)
     struct text why = TEXT_EMPTY;
     struct daemon *daemon, *other;
     assert_int_equal(daemon_start(&first, &why, &daemon), ERR_OK);
-    second = (struct daemon_settings){.conf = conf_of(daemon_grpc_address(daemon))};
+    second = (struct daemon_settings){.conf = conf_with(daemon_grpc_address(daemon), "memory")};
     assert_int_equal(daemon_start(&second, &why, &other), ERR_IN_USE);
     assert_null(other);
     assert_non_null(strstr(why.p, daemon_grpc_address(daemon)));

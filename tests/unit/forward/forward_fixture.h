@@ -54,7 +54,8 @@ static inline void
 world_on_due(void *ctx)
 {
     struct world *world = ctx;
-    forward_on_due(world->forward);
+    if (world->forward != NULL) /* NULL: its batches came back in the tear-down */
+        forward_on_due(world->forward);
 }
 
 static inline void

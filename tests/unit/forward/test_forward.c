@@ -446,6 +446,53 @@ what_is_under_way_comes_back_at_the_end(void **state)
 }
 
 static void
+what_is_in_no_call_goes_back_when_wanted(void **state)
+{
+    (void)state;
+    struct world world;
+    struct forward_settings settings = world_settings();
+    settings.retry_initial_us = settings.retry_max_us = 60000000;
+    world_init(&world, &settings, 1);
+    struct standin *backend = world.backends[0];
+    backend->status = GRPC_UNAVAILABLE;
+    world_put(&world, METHOD_SEGMENT_COLLECT, 100);
+    WORLD_UNTIL(&world, backend->n_calls >= 1 && !forward_has_calls(world.forward));
+    backend->status = GRPC_OK;
+    backend->is_silent = true;
+    world_put(&world, METHOD_KEEP_ALIVE, 1);
+    WORLD_UNTIL(&world, forward_has_calls(world.forward));
+    assert_int_equal(world_sum(&world, METRIC_ITEMS_INFLIGHT), 101);
+    forward_rest(world.forward);
+    forward_give_back(world.forward);
+    assert_int_equal(world_sum(&world, METRIC_ITEMS_INFLIGHT), 1); /* the call goes on */
+    assert_int_equal(world_sum(&world, METRIC_ITEMS_QUEUED), 100);
+    assert_true(forward_has_calls(world.forward));
+    forward_give_back(world.forward);
+    world_assert_balance(&world);
+    world_fini(&world);
+}
+
+/* Else it would count as held for as long as the backend is as old as it is. */
+static void
+batch_of_a_method_nobody_knows_goes_back(void **state)
+{
+    (void)state;
+    struct world world;
+    struct forward_settings settings = world_settings();
+    settings.retry_initial_us = settings.retry_max_us = 60000000;
+    world_init(&world, &settings, 1);
+    struct standin *backend = world.backends[0];
+    backend->knows_sync = backend->knows_collect = false;
+    world_put(&world, METHOD_SEGMENT_COLLECT, 300);
+    WORLD_UNTIL(&world, backend->n_unimplemented >= 2 && forward_is_idle(world.forward));
+    assert_int_equal(world_sum(&world, METRIC_ITEMS_QUEUED), 300);
+    world_put(&world, METHOD_KEEP_ALIVE, 5);
+    WORLD_UNTIL(&world, world_sum(&world, METRIC_ITEMS_FORWARDED) == 5);
+    assert_true(forward_is_idle(world.forward));
+    world_fini(&world);
+}
+
+static void
 flush_waits_for_no_delay(void **state)
 {
     (void)state;
@@ -502,6 +549,8 @@ main(void)
         cmocka_unit_test(small_messages_weigh_less_than_batches),
         cmocka_unit_test(trust_grows_by_a_batch_a_round_up_to_the_limit),
         cmocka_unit_test(what_is_under_way_comes_back_at_the_end),
+        cmocka_unit_test(what_is_in_no_call_goes_back_when_wanted),
+        cmocka_unit_test(batch_of_a_method_nobody_knows_goes_back),
         cmocka_unit_test(flush_waits_for_no_delay),
         cmocka_unit_test(discard_takes_everything),
     };

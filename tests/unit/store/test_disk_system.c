@@ -206,7 +206,8 @@ directories_are_made_listed_and_synced(void **state)
     assert_int_equal(disk->make_directory(NULL, inner), ERR_OK);
     disk->close(NULL, open_file("inner/x", DISK_CREATE));
     disk->close(NULL, open_file("inner/y", DISK_CREATE));
-    assert_int_equal(disk->make_directory(NULL, path_of("inner/x")), ERR_SYSTEM);
+    assert_int_equal(disk->make_directory(NULL, path_of("inner/x")), ERR_NOT_DIRECTORY);
+    assert_int_equal(disk->make_directory(NULL, path_of("inner/x/y")), ERR_NOT_DIRECTORY);
     assert_int_equal(disk->rename(NULL, path_of("inner/x"), path_of("inner/renamed")), ERR_OK);
     assert_int_equal(disk->sync_directory(NULL, inner), ERR_OK);
     assert_int_equal(disk->list(NULL, inner, see, &seen), ERR_OK);

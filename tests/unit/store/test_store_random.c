@@ -156,14 +156,20 @@ work(struct world *w, struct worker *worker)
     }
 }
 
+static void
+give_back(struct world *w, struct worker *worker)
+{
+    while (worker->n_lent > 0)
+        end_batch(w, worker, 0, 1);
+}
+
 /* A clean end: what is on disk stays there. */
 static void
 stop(struct world *w)
 {
     for (uint32_t i = 0; i < N_WORKERS; i++) {
         struct worker *worker = &w->workers[i];
-        while (worker->n_lent > 0)
-            end_batch(w, worker, 0, 1);
+        give_back(w, worker);
         store_wind_up(worker->store);
     }
     uint32_t n_out = 1;
@@ -193,6 +199,16 @@ stop(struct world *w)
     w->may_repeat = w->has_trouble;
 }
 
+static bool
+is_anybody_waiting(const struct world *w)
+{
+    for (uint32_t k = 0; k < N_WORKERS; k++)
+        for (uint32_t c = 1; c <= N_COOKIES; c++)
+            if (w->workers[k].cookies[c].first != 0)
+                return true;
+    return false;
+}
+
 /* The disk is well: everything goes out. */
 static void
 drain(struct world *w)
@@ -213,12 +229,38 @@ drain(struct world *w)
         if (n == 0)
             break;
     }
-    for (uint32_t k = 0; k < N_WORKERS; k++)
-        for (uint32_t c = 1; c <= N_COOKIES; c++)
-            assert_int_equal(w->workers[k].cookies[c].first, 0);
+    assert_false(is_anybody_waiting(w));
     for (uint32_t k = 0; k < N_WORKERS; k++)
         assert_int_equal(w->workers[k].store->undurable_bytes + w->workers[k].store->unused_bytes,
                          0);
+}
+
+/* The disk breaks and gets well again while no backend is there: everybody is answered all the
+ * same. */
+static void
+heal_without_backend(struct world *w)
+{
+    for (uint32_t k = 0; k < N_WORKERS; k++)
+        store_set_outage(w->workers[k].store, true);
+    sim_disk_fail(w->disk, sim_disk_calls(w->disk), UINT32_MAX, ERR_IO, false);
+    for (uint32_t i = 0; i < 60; i++) {
+        put(w, &w->workers[world_pick(w, N_WORKERS)]);
+        world_turn_all(w, false);
+        take(w, &w->workers[world_pick(w, N_WORKERS)], true);
+        world_check_books(w);
+    }
+    assert_true(is_anybody_waiting(w) || w->settings.mode == STORE_SPILL);
+    sim_disk_heal(w->disk);
+    for (int i = 0; is_anybody_waiting(w); i++) {
+        assert_true(i < 5000);
+        for (uint32_t k = 0; k < N_WORKERS; k++)
+            if (store_wants_batches(w->workers[k].store))
+                give_back(w, &w->workers[k]);
+        world_turn_all(w, false);
+        world_check_books(w);
+    }
+    for (uint32_t k = 0; k < N_WORKERS; k++)
+        store_set_outage(w->workers[k].store, false);
 }
 
 static void
@@ -292,12 +334,14 @@ run(uint64_t seed, enum store_mode mode, enum store_ack ack, enum spool_when_ful
     w->settings.batch_items = 40;
     w->settings.batch_bytes = 60000;
     w->settings.batch_delay_ms = 20;
-    w->settings.max_age_s = has_trouble ? 1 : 86400;
+    /* Where nothing expires there is room for everything. */
+    bool is_roomy = has_trouble && seed % 2 == 1;
+    w->settings.max_age_s = has_trouble && !is_roomy ? 1 : 86400;
     w->spool_settings = (struct spool_settings){.path = "/spool",
-                                                .max_bytes = 16u << 20,
+                                                .max_bytes = is_roomy ? 512u << 20 : 16u << 20,
                                                 .file_bytes = FILE_BYTES,
                                                 .when_full = when_full,
-                                                .max_age_ms = has_trouble ? 1000 : 0};
+                                                .max_age_ms = has_trouble && !is_roomy ? 1000 : 0};
     w->aside_settings = w->spool_settings;
     w->aside_settings.path = "/aside";
     world_pass(w, 0);
@@ -310,6 +354,8 @@ run(uint64_t seed, enum store_mode mode, enum store_ack ack, enum spool_when_ful
         stop(w);
         world_start(w);
     }
+    if (is_roomy)
+        heal_without_backend(w);
     drain(w);
     stop(w);
     check_items(w);
