@@ -154,6 +154,7 @@ peer_listen(uint16_t port)
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     struct sockaddr_in address = loopback(port);
+    address.sin_addr.s_addr = inet_addr(PEER_LISTEN);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 128) == 0)
         return fd;
     close(fd);

@@ -34,8 +34,11 @@ void peer_flush(struct peer *);
 /* reset: with RST instead of FIN. on_gone is not called. */
 void peer_free(struct peer *, bool reset);
 
-/* Sockets on 127.0.0.1; -1 when it fails. Port 0: the system picks. */
+/* Sockets; -1 when it fails. To 127.0.0.1. */
 int peer_connect(uint16_t port);
+/* On an address that no connection of the system comes from: a port that is closed for a while
+ * stays free. Port 0: the system picks. */
+#define PEER_LISTEN "127.0.0.2"
 int peer_listen(uint16_t port);
 uint16_t peer_port(int fd);
 

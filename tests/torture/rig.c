@@ -29,7 +29,7 @@ rig_init(struct rig *rig, const struct rig_plan *plan)
     };
     LIST_INIT(&rig->agents.links);
     daemon_init(&rig->daemon, &rig->loop, plan->binary);
-    daemon_set(&rig->daemon, "upstream.addresses=127.0.0.1:%u", rig->sink.port);
+    daemon_set(&rig->daemon, "upstream.addresses=" PEER_LISTEN ":%u", rig->sink.port);
     daemon_set(&rig->daemon, "buffer.disk.path=%s/spool", plan->directory);
     daemon_set(&rig->daemon, "quarantine.path=%s/quarantine", plan->directory);
     for (int i = 0; i < plan->n_settings; i++)
