@@ -264,7 +264,7 @@ build/agents/node/ready: tests/agents/package.json tests/agents/package-lock.jso
 .PHONY: ci
 ci: export CI := 1
 ci: ## all that CI runs
-	@sh tests/run-steps.sh "check:$(MAKE) check" "check-asan:$(MAKE) check SAN=address,undefined" \
+	@sh tests/run-steps.sh "check:SPANGATE_EXAMPLES=1000000 $(MAKE) check" "check-asan:$(MAKE) check SAN=address,undefined" \
 		"check-tsan:$(MAKE) check SAN=thread" "fuzz:$(MAKE) fuzz-build" "proto:$(MAKE) check-proto" "analyze:$(MAKE) analyze" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
 		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents"

@@ -88,8 +88,17 @@ method_label(uint32_t method)
 static void
 add_rule_labels(struct text *out, uint32_t index)
 {
-    const struct rule_row *row = rule_row((enum rule)index);
-    text_addf(out, "rule=\"%s\",class=\"%s\"", row->name, rule_class_label(row->rule_class));
+    const struct rule_row *row = rule_row((enum rule)(index % RULE_COUNT));
+    enum rule_class rule_class = index < RULE_COUNT ? row->rule_class : CLASS_HINT;
+    text_addf(out, "rule=\"%s\",class=\"%s\"", row->name, rule_class_label(rule_class));
+}
+
+/* Only a rule of class strong may count as a hint as well. */
+static bool
+is_rule_shown(uint32_t index)
+{
+    return index < RULE_COUNT ||
+           rule_row((enum rule)(index - RULE_COUNT))->rule_class == CLASS_STRONG;
 }
 
 static void
@@ -175,6 +184,8 @@ static bool
 is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
 {
     bool is_zero = value_at(scrape, row, index) == 0;
+    if (row->dimension == BY_RULE)
+        return is_rule_shown(index);
     if (row->dimension == BY_BACKEND)
         return is_backend_shown(scrape, index);
     if (row->dimension == BY_BACKEND_REASON)

@@ -28,8 +28,8 @@ enum metric_dimension_size {
     DIMENSION_SIGNAL = SIGNAL_COUNT,
     DIMENSION_SIGNAL_REASON = SIGNAL_COUNT * DROP_COUNT,
     DIMENSION_VERDICT = METRIC_VERDICTS,
-    DIMENSION_RULE = RULE_COUNT,
-    DIMENSION_TIER = 2, /* memory disk */
+    DIMENSION_RULE = 2 * RULE_COUNT, /* the second half: rules of class strong, as hints */
+    DIMENSION_TIER = 2,              /* memory disk */
     DIMENSION_BACKEND = METRIC_BACKENDS,
     DIMENSION_BACKEND_CODE = METRIC_BACKENDS * METRIC_CODES,
     DIMENSION_BACKEND_REASON = METRIC_BACKENDS * 3,      /* status connection timeout */

@@ -20,7 +20,7 @@ enum rule_class { CLASS_PROOF, CLASS_STRONG, CLASS_POISON, CLASS_EXTERNAL, CLASS
 enum rule_scope { SCOPE_STREAM, SCOPE_MESSAGE, SCOPE_SEGMENT, SCOPE_SPAN, SCOPE_STORED };
 /* In rising order of consequence. */
 enum rule_action { ACTION_OBSERVE, ACTION_TAG, ACTION_REPAIR, ACTION_DROP, ACTION_QUARANTINE };
-enum rule_agent { AGENT_ANY, AGENT_GO_JAVA, AGENT_GO_JAVA_DOTNET };
+enum rule_agent { AGENT_ANY, AGENT_GO, AGENT_GO_JAVA, AGENT_GO_JAVA_DOTNET };
 
 struct rule_row {
     enum rule rule;

@@ -123,6 +123,7 @@ extern const struct command_verb command_print_verb;
 /* Listed once their files exist. */
 extern const struct command_verb command_serve_verb;
 extern const struct command_verb command_lint_verb;
+extern const struct command_verb command_ci_verb;
 extern const struct command_verb command_spool_verb;
 extern const struct command_verb command_sink_verb;
 extern const struct command_verb command_load_verb;

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "command/command.h"
 #include "command/lint_report.h"
+#include "command/lint_rules.h"
+#include "command/lint_walk.h"
 #include "integrity/agent_shape.h"
 #include "message/message.h"
 
@@ -16,7 +18,6 @@ enum {
     READ_BYTES = 1 << 16,
     FLUSH_BYTES = 1 << 16,
     SEGMENT_ID = 2,
-    RULE_NAME_BYTES = 64,
 };
 /* A JSON message may be large; what is not used costs nothing. */
 static const size_t arena_bytes = (size_t)1 << 30;
@@ -47,20 +48,17 @@ exit_of_errno(int error_number)
     return error_number == EACCES || error_number == EPERM ? COMMAND_PERMISSION : COMMAND_IO;
 }
 
-/* The whole file; "-" is standard input. Owner frees p. */
+/* The whole file; "-" is standard input. Owner frees p. Gives errno, 0: fine. */
 static int
-read_file(const struct command_input *in, const char *name, struct bytes *out)
+read_file(const char *name, struct bytes *out)
 {
     bool is_stdin = strcmp(name, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(name, "rb");
     size_t n = 0, size = READ_BYTES;
     uint8_t *p = mem_alloc(size);
     *out = bytes_of(p, 0);
-    if (file == NULL) {
-        int error_number = errno;
-        command_tell(in, "%s: %s", name, strerror(error_number));
-        return exit_of_errno(error_number);
-    }
+    if (file == NULL)
+        return errno;
     for (size_t got; (got = fread(p + n, 1, size - n, file)) > 0;) {
         n += got;
         if (n == size)
@@ -70,10 +68,7 @@ read_file(const struct command_input *in, const char *name, struct bytes *out)
     if (!is_stdin)
         fclose(file);
     *out = bytes_of(p, n);
-    if (error_number == 0)
-        return COMMAND_OK;
-    command_tell(in, "%s: %s", name, strerror(error_number));
-    return exit_of_errno(error_number);
+    return error_number;
 }
 
 static void
@@ -83,7 +78,7 @@ judge(struct lint *lint, const char *name, const struct message_file_item *item)
     enum agent agent = lint->agent;
     if (lint->is_by_shape)
         agent = agent_shape(message_string_field(item->message, SEGMENT_ID));
-    integrity_judge_segment(lint->engine, item->message, clock_unix_ms(), agent, &judgement);
+    integrity_judge_segment(lint->engine, item->message, 0, agent, &judgement);
     lint_report_add(&lint->report, &(struct lint_segment){name, item, &judgement, agent});
     if (lint->report.text.n < FLUSH_BYTES)
         return;
@@ -92,21 +87,31 @@ judge(struct lint *lint, const char *name, const struct message_file_item *item)
         note_exit(lint, written);
 }
 
+/* On standard error and in the report. Frees the words. */
 static void
-tell_unreadable(struct lint *lint, const char *name, const struct message_file_item *item)
+tell_unreadable(struct lint *lint, const char *name, int code, struct text *words)
 {
-    lint->report.n_unreadable++;
-    note_exit(lint, COMMAND_DATA);
+    note_exit(lint, code);
+    command_tell(lint->in, "%s", words->p);
+    lint_report_unreadable(&lint->report, name, words->p);
+    text_fini(words);
+}
+
+static void
+tell_bad_message(struct lint *lint, const char *name, const struct message_file_item *item)
+{
+    struct text words = TEXT_EMPTY;
     if (item->err == ERR_JSON && item->error.line > 0)
-        command_tell(lint->in, "%s:%zu:%zu: %s", name, item->error.line, item->error.column,
-                     item->error.text);
+        text_addf(&words, "%s:%zu:%zu: %s", name, item->error.line, item->error.column,
+                  item->error.text);
     else if (item->err == ERR_JSON)
-        command_tell(lint->in, "%s: message %zu: %s", name, item->index + 1, item->error.text);
+        text_addf(&words, "%s: message %zu: %s", name, item->index + 1, item->error.text);
     else if (item->err == ERR_WIRE_LENGTH)
-        command_tell(lint->in, "%s: byte %zu: the file ends within message %zu", name, item->offset,
-                     item->index + 1);
+        text_addf(&words, "%s: byte %zu: the file ends within message %zu", name, item->offset,
+                  item->index + 1);
     else
-        command_tell(lint->in, "%s: message %zu: %s", name, item->index + 1, err_words(item->err));
+        text_addf(&words, "%s: message %zu: %s", name, item->index + 1, err_words(item->err));
+    tell_unreadable(lint, name, COMMAND_DATA, &words);
 }
 
 static void
@@ -115,13 +120,13 @@ lint_content(struct lint *lint, const char *name, struct bytes content)
     struct message_file *file = NULL;
     struct message_json_error error = {0};
     enum err err = message_file_open(content, MESSAGE_SegmentObject, &file, &error);
+    struct text words = TEXT_EMPTY;
     if (err == ERR_JSON)
-        command_tell(lint->in, "%s:%zu:%zu: %s", name, error.line, error.column, error.text);
+        text_addf(&words, "%s:%zu:%zu: %s", name, error.line, error.column, error.text);
     else if (err != ERR_OK)
-        command_tell(lint->in, "%s: %s: %s", name, err_words(err), err_advice(err));
+        text_addf(&words, "%s: %s: %s", name, err_words(err), err_advice(err));
     if (err != ERR_OK) {
-        lint->report.n_unreadable++;
-        note_exit(lint, COMMAND_DATA);
+        tell_unreadable(lint, name, COMMAND_DATA, &words);
         return;
     }
     if (content.n == 0)
@@ -133,75 +138,51 @@ lint_content(struct lint *lint, const char *name, struct bytes content)
         if (item.err == ERR_OK)
             judge(lint, name, &item);
         else
-            tell_unreadable(lint, name, &item);
+            tell_bad_message(lint, name, &item);
         arena_reset(lint->arena);
     }
     message_file_close(&file);
 }
 
 static void
-lint_file(struct lint *lint, const char *name)
+lint_file(void *ctx, const char *name)
 {
+    struct lint *lint = ctx;
     struct bytes content;
-    int result = read_file(lint->in, name, &content);
+    int error_number = read_file(name, &content);
+    const char *shown = strcmp(name, "-") == 0 ? "standard input" : name;
     lint->report.n_files++;
-    if (result == COMMAND_OK) {
-        lint_content(lint, strcmp(name, "-") == 0 ? "standard input" : name, content);
+    if (error_number == 0) {
+        lint_content(lint, shown, content);
     } else {
-        lint->report.n_unreadable++;
-        note_exit(lint, result);
+        struct text words = TEXT_EMPTY;
+        text_addf(&words, "%s: %s", shown, strerror(error_number));
+        tell_unreadable(lint, shown, exit_of_errno(error_number), &words);
     }
+    lint_report_end_file(&lint->report, shown);
     mem_free((void *)(uintptr_t)content.p);
 }
 
-static int
-unknown_rule(const struct command_input *in, const char *name)
+static void
+skip_file(void *ctx, const char *name)
 {
-    const char *names[RULE_COUNT];
-    for (uint32_t i = 0; i < RULE_COUNT; i++)
-        names[i] = rule_row((enum rule)i)->name;
-    const char *nearest = text_nearest(name, names, RULE_COUNT);
-    if (nearest != NULL)
-        return command_usage(in, "there is no rule \"%s\"; did you mean \"%s\"?", name, nearest);
-    return command_usage(in, "there is no rule \"%s\"; docs/rules.md lists them", name);
+    const struct lint *lint = ctx;
+    if (lint->in->verbose > 0)
+        command_tell(lint->in, "%s: holds no segments, passed over", name);
 }
 
-/* One item of --rule: +name, name or -name. */
-static int
-add_rule(const struct command_input *in, const char *item, size_t n, uint64_t *plus,
-         uint64_t *minus)
+/* A directory stands for the files in it. */
+static void
+lint_argument(struct lint *lint, const char *name)
 {
-    char name[RULE_NAME_BYTES];
-    bool is_minus = n > 0 && item[0] == '-';
-    if (is_minus || (n > 0 && item[0] == '+')) {
-        item++;
-        n--;
-    }
-    snprintf(name, sizeof(name), "%.*s", (int)(n < sizeof(name) ? n : sizeof(name) - 1), item);
-    const struct rule_row *row = rule_find(name);
-    if (row == NULL)
-        return unknown_rule(in, name);
-    *(is_minus ? minus : plus) |= UINT64_C(1) << row->rule;
-    return COMMAND_OK;
-}
-
-/* With any +name only these count, and -name never does. */
-static int
-read_rules(const struct command_input *in, uint64_t *rules)
-{
-    uint64_t plus = 0, minus = 0;
-    const char *list;
-    for (uint32_t i = 0; (list = command_value_at(in, "rule", i)) != NULL; i++) {
-        while (*list != '\0') {
-            size_t n = strcspn(list, ",");
-            int result = add_rule(in, list, n, &plus, &minus);
-            if (result != COMMAND_OK)
-                return result;
-            list += n + (list[n] == ',');
-        }
-    }
-    *rules = (plus != 0 ? plus : UINT64_MAX) & ~minus;
-    return COMMAND_OK;
+    struct lint_walk walk = {.ctx = lint, .on_file = lint_file, .on_skipped = skip_file};
+    int error_number = lint_walk_path(&walk, name);
+    if (error_number == 0)
+        return;
+    struct text words = TEXT_EMPTY;
+    text_addf(&words, "%s: %s", name, strerror(error_number));
+    tell_unreadable(lint, name, exit_of_errno(error_number), &words);
+    lint_report_end_file(&lint->report, name);
 }
 
 static int
@@ -249,19 +230,32 @@ new_engine(uint64_t rules)
     return integrity_new(&settings, NULL);
 }
 
+/* In the order of enum lint_format. */
+static const char *const formats[] = {"text", "json", "sarif", "junit", NULL};
+
+static enum lint_format
+read_format(const struct command_input *in)
+{
+    uint32_t i = 0;
+    while (formats[i + 1] != NULL && strcmp(formats[i], in->format) != 0)
+        i++;
+    return (enum lint_format)i;
+}
+
 static int
 run(const struct command_input *in)
 {
     struct lint lint = {.in = in, .agent = AGENT_UNKNOWN, .exit = COMMAND_OK};
     bool is_any;
-    int result = read_rules(in, &lint.report.rules);
+    int result = lint_rules_read(in, &lint.report.rules);
     if (result == COMMAND_OK)
         result = read_agent(in, &lint);
     if (result == COMMAND_OK)
         result = read_fail_on(in, &is_any);
     if (result != COMMAND_OK)
         return result;
-    lint.report.is_json = strcmp(in->format, "json") == 0;
+    lint.report.format = read_format(in);
+    lint.report.fails_on_any = is_any;
     lint.report.is_quiet = in->quiet;
     lint.report.is_verbose = in->verbose > 0;
     lint.engine = new_engine(lint.report.rules);
@@ -270,7 +264,7 @@ run(const struct command_input *in)
     if (in->n_arguments == 0)
         lint_file(&lint, "-");
     for (uint32_t i = 0; i < in->n_arguments; i++)
-        lint_file(&lint, in->arguments[i]);
+        lint_argument(&lint, in->arguments[i]);
     lint_report_end(&lint.report);
     result = command_write(&lint.report.text);
     arena_free(&lint.arena);
@@ -282,13 +276,11 @@ run(const struct command_input *in)
 
 static const struct command_flag flags[] = {
     {"rule", FLAG_VALUE}, {"fail-on", FLAG_VALUE}, {"agent", FLAG_VALUE}, {NULL, FLAG_ALONE}};
-static const char *const formats[] = {"text", "json", NULL};
-
 const struct command_verb command_lint_verb = {
     .name = "lint",
     .run = run,
     .line = "verdicts on captured segments in files, offline",
-    .arguments = "[FILE|-]...",
+    .arguments = "[FILE|DIR|-]...",
     .least = 0,
     .most = UINT32_MAX,
     .formats = formats,
@@ -296,9 +288,10 @@ const struct command_verb command_lint_verb = {
     .help =
         "Reads SegmentObjects: protobuf behind lengths (4 bytes or varints), one bare message,\n"
         "JSON or JSON lines, whichever it is. Says what spangate would do with each.\n"
+        "A directory stands for all files below it.\n"
         "Exit 0: nothing that counts; 1: findings; 65: a file or message cannot be read.\n"
         "\n"
-        "  --format F      text (default) or json\n"
+        "  --format F      text (default), json, sarif (2.1.0) or junit\n"
         "  --rule LIST     +x,+y: only these rules; -x: all but this one\n"
         "  --fail-on WHAT  corrupt (default): findings of class proof or strong; any\n"
         "  --agent A       go, java, dotnet, other; auto (default): by the shape of the id\n"
@@ -306,5 +299,5 @@ const struct command_verb command_lint_verb = {
         "\n"
         "Examples:\n"
         "  spangate lint capture.bin\n"
-        "  spangate lint --format json --fail-on any - < segments.json\n",
+        "  spangate lint --format sarif --fail-on any captured/ > lint.sarif\n",
 };

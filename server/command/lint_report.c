@@ -4,12 +4,12 @@
 
 #include <inttypes.h>
 
-enum { SHOWN_ID = 150, SHOWN_NAME = 80 };
+enum { SHOWN_ID = 150, SHOWN_NAME = 80, SHOWN_EXAMPLES = 10 };
 
 static const char *
-class_of(enum rule rule, enum agent agent)
+class_of(const struct lint_segment *segment, enum rule rule)
 {
-    return rule_class_label(integrity_class(rule, agent));
+    return rule_class_label(integrity_found_class(segment->judgement, rule, segment->agent));
 }
 
 static bool
@@ -72,7 +72,6 @@ add_finding(struct text *out, const struct lint_segment *segment, const struct f
 {
     const struct rule_row *row = rule_row(finding->rule);
     const struct segment_view *view = segment->judgement->segment;
-    text_add(out, "  ");
     if (finding->span != SPAN_NONE && view != NULL) {
         const struct span_view *span = &view->spans[finding->span];
         text_addf(out, "span %d, parent %d, %s \"", span->id, span->parent_id,
@@ -80,8 +79,7 @@ add_finding(struct text *out, const struct lint_segment *segment, const struct f
         text_add_plain(out, span->operation, SHOWN_NAME);
         text_add(out, "\": ");
     }
-    text_addf(out, "%s [%s, %s]\n", row->sentence, row->name,
-              class_of(finding->rule, segment->agent));
+    text_addf(out, "%s [%s, %s]", row->sentence, row->name, class_of(segment, finding->rule));
 }
 
 static void
@@ -96,7 +94,9 @@ add_text(struct lint_report *report, const struct lint_segment *segment)
     for (uint32_t i = 0; i < judgement->n_findings; i++) {
         if (!is_told(report, judgement->findings[i].rule))
             continue;
+        text_add(&report->text, "  ");
         add_finding(&report->text, segment, &judgement->findings[i]);
+        text_add(&report->text, "\n");
         n_left--;
     }
     if (n_left > 0)
@@ -117,7 +117,7 @@ add_json_finding(struct text *out, const struct lint_segment *segment,
     const struct rule_row *row = rule_row(finding->rule);
     const struct segment_view *view = segment->judgement->segment;
     text_addf(out, "{\"rule\":\"%s\",\"class\":\"%s\"", row->name,
-              class_of(finding->rule, segment->agent));
+              class_of(segment, finding->rule));
     add_json_name(out, "means", bytes_str(row->sentence));
     if (finding->span != SPAN_NONE && view != NULL) {
         const struct span_view *span = &view->spans[finding->span];
@@ -160,6 +160,71 @@ add_json(struct lint_report *report, const struct lint_segment *segment)
     text_add(out, "]}");
 }
 
+static void
+add_sarif(struct lint_report *report, const struct lint_segment *segment)
+{
+    const struct judgement *judgement = segment->judgement;
+    const struct segment_view *view = judgement->segment;
+    const struct message_file_item *item = segment->item;
+    struct text words = TEXT_EMPTY;
+    for (uint32_t i = 0; i < judgement->n_findings; i++) {
+        const struct finding *finding = &judgement->findings[i];
+        if (!is_told(report, finding->rule))
+            continue;
+        bool has_span = finding->span != SPAN_NONE && view != NULL;
+        bool has_offset = item->line == 0 && item->offset > 0;
+        text_clear(&words);
+        add_finding(&words, segment, finding);
+        lint_sarif_add(&report->sarif, &(struct lint_sarif_result){
+                                           .rule = finding->rule,
+                                           .rule_class = integrity_found_class(
+                                               judgement, finding->rule, segment->agent),
+                                           .message = words.p,
+                                           .file = segment->file,
+                                           .line = item->line,
+                                           .offset = item->offset,
+                                           .n_bytes = has_offset ? item->message.n : 0,
+                                           .service = view != NULL ? view->service : BYTES_NONE,
+                                           .instance = view != NULL ? view->instance : BYTES_NONE,
+                                           .segment = view != NULL ? view->segment_id : BYTES_NONE,
+                                           .has_span = has_span,
+                                           .span = has_span ? view->spans[finding->span].id : 0,
+                                       });
+    }
+    text_fini(&words);
+}
+
+/* Whether a finding of the class decides the exit code. */
+static bool
+is_failure(const struct lint_report *report, enum rule_class rule_class)
+{
+    return report->fails_on_any || rule_class == CLASS_PROOF || rule_class == CLASS_STRONG;
+}
+
+static void
+add_junit(struct lint_report *report, const struct lint_segment *segment)
+{
+    struct lint_report_file *file = &report->file;
+    const struct judgement *judgement = segment->judgement;
+    for (uint64_t rest = judgement->rules & report->rules; rest != 0; rest &= rest - 1) {
+        enum rule rule = (enum rule)__builtin_ctzll(rest);
+        file->n_findings[rule] += judgement->n_counts[rule];
+        if (is_failure(report, integrity_found_class(judgement, rule, segment->agent)))
+            file->failed |= UINT64_C(1) << rule;
+    }
+    uint64_t shown[RULE_COUNT] = {0};
+    for (uint32_t i = 0; i < judgement->n_findings; i++) {
+        enum rule rule = judgement->findings[i].rule;
+        uint64_t before = file->n_findings[rule] - judgement->n_counts[rule];
+        if (!is_told(report, rule) || before + shown[rule]++ >= SHOWN_EXAMPLES)
+            continue;
+        add_headline(&file->examples[rule], segment);
+        text_add(&file->examples[rule], "  ");
+        add_finding(&file->examples[rule], segment, &judgement->findings[i]);
+        text_add(&file->examples[rule], "\n");
+    }
+}
+
 /* True when the segment has a finding to tell of. */
 static bool
 count(struct lint_report *report, const struct lint_segment *segment)
@@ -172,7 +237,7 @@ count(struct lint_report *report, const struct lint_segment *segment)
         report->n_spans += judgement->segment->n_spans;
     for (uint64_t rest = judgement->rules & report->rules; rest != 0; rest &= rest - 1) {
         enum rule rule = (enum rule)__builtin_ctzll(rest);
-        enum rule_class rule_class = integrity_class(rule, segment->agent);
+        enum rule_class rule_class = integrity_found_class(judgement, rule, segment->agent);
         report->n_findings[rule] += judgement->n_counts[rule];
         is_sick = true;
         is_corrupt = is_corrupt || rule_class == CLASS_PROOF || rule_class == CLASS_STRONG;
@@ -187,19 +252,91 @@ lint_report_begin(struct lint_report *report)
 {
     report->text = TEXT_EMPTY;
     report->is_first = true;
-    if (report->is_json)
+    if (report->format == LINT_JSON)
         text_add(&report->text, "{\"segments\":[");
+    else if (report->format == LINT_SARIF)
+        lint_sarif_begin(&report->sarif, &report->text);
 }
 
 void
 lint_report_add(struct lint_report *report, const struct lint_segment *segment)
 {
+    report->file.n_segments++;
     if (!count(report, segment) && !report->is_verbose)
         return;
-    if (report->is_json)
-        add_json(report, segment);
-    else
+    switch (report->format) {
+    case LINT_TEXT:
+    default:
         add_text(report, segment);
+        break;
+    case LINT_JSON:
+        add_json(report, segment);
+        break;
+    case LINT_SARIF:
+        add_sarif(report, segment);
+        break;
+    case LINT_JUNIT:
+        add_junit(report, segment);
+        break;
+    }
+}
+
+void
+lint_report_unreadable(struct lint_report *report, const char *file, const char *words)
+{
+    report->n_unreadable++;
+    if (report->format == LINT_SARIF)
+        lint_sarif_note(&report->sarif, file, words);
+    if (report->format != LINT_JUNIT || report->file.n_unreadable++ >= SHOWN_EXAMPLES)
+        return;
+    text_add(&report->file.unreadable, words);
+    text_add(&report->file.unreadable, "\n");
+}
+
+static void
+add_junit_rule(struct lint_report *report, const char *name, enum rule rule)
+{
+    struct lint_report_file *file = &report->file;
+    struct text message = TEXT_EMPTY;
+    bool is_failed = (file->failed >> rule & 1) != 0;
+    text_add(&message, rule_row(rule)->sentence);
+    text_addf(&message, " (%" PRIu64 ")", file->n_findings[rule]);
+    if (file->n_findings[rule] > SHOWN_EXAMPLES)
+        text_addf(&file->examples[rule], "and %" PRIu64 " more\n",
+                  file->n_findings[rule] - SHOWN_EXAMPLES);
+    lint_junit_add(&report->junit, &(struct lint_junit_case){
+                                       .suite = name,
+                                       .name = rule_row(rule)->name,
+                                       .outcome = is_failed ? JUNIT_FAILED : JUNIT_PASSED,
+                                       .message = message.p,
+                                       .text = file->examples[rule].p,
+                                   });
+    text_fini(&message);
+    text_fini(&file->examples[rule]);
+}
+
+/* One suite a file, one case a rule: the same names in every run, so that CI can compare them. */
+void
+lint_report_end_file(struct lint_report *report, const char *name)
+{
+    struct lint_report_file *file = &report->file;
+    if (report->format == LINT_JUNIT) {
+        lint_junit_add(&report->junit,
+                       &(struct lint_junit_case){
+                           .suite = name,
+                           .name = "readable",
+                           .outcome = file->n_unreadable > 0 ? JUNIT_ERROR : JUNIT_PASSED,
+                           .message = "not all of it can be read",
+                           .text = file->unreadable.p,
+                       });
+        for (uint32_t i = 0; i < RULE_COUNT; i++)
+            if (is_told(report, (enum rule)i) && rule_row((enum rule)i)->scope != SCOPE_STREAM &&
+                rule_row((enum rule)i)->scope != SCOPE_STORED)
+                add_junit_rule(report, name, (enum rule)i);
+        lint_junit_end_suite(&report->junit, name);
+        text_fini(&file->unreadable);
+    }
+    *file = (struct lint_report_file){.n_segments = 0};
 }
 
 static void
@@ -227,15 +364,9 @@ end_json(struct lint_report *report)
     text_add(out, "}}}\n");
 }
 
-void
-lint_report_end(struct lint_report *report)
+static void
+end_text(struct lint_report *report)
 {
-    if (report->is_json) {
-        end_json(report);
-        return;
-    }
-    if (report->is_quiet)
-        return;
     struct text *out = &report->text;
     add_number(out, report->n_segments, "segment");
     text_add(out, ", ");
@@ -251,4 +382,26 @@ lint_report_end(struct lint_report *report)
         if (report->n_findings[i] > 0)
             text_addf(out, "%8" PRIu64 "  %s\n", report->n_findings[i],
                       rule_row((enum rule)i)->name);
+}
+
+void
+lint_report_end(struct lint_report *report)
+{
+    switch (report->format) {
+    case LINT_TEXT:
+    default:
+        if (!report->is_quiet)
+            end_text(report);
+        break;
+    case LINT_JSON:
+        end_json(report);
+        break;
+    case LINT_SARIF:
+        lint_sarif_end(&report->sarif,
+                       &(struct lint_sarif_run){.is_successful = report->n_unreadable == 0});
+        break;
+    case LINT_JUNIT:
+        lint_junit_end(&report->junit, &report->text);
+        break;
+    }
 }

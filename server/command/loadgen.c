@@ -28,9 +28,9 @@ enum {
     N_LATENCY = 40 * SUB_BUCKETS,
 };
 
-static const char *const services[LANGUAGE_COUNT] = {"checkout-go", "pay-java", "cart-python",
-                                                     "web-node"};
-static const char *const language_names[LANGUAGE_COUNT] = {"go", "java", "python", "NodeJS"};
+static const char *const services[LOADGEN_COUNT] = {"checkout-go", "pay-java", "cart-python",
+                                                    "web-node"};
+static const char *const language_names[LOADGEN_COUNT] = {"go", "java", "python", "NodeJS"};
 
 struct call {
     struct loadgen *loadgen;
@@ -223,8 +223,8 @@ add_segment(struct loadgen *loadgen, struct call *call)
     char instance[80];
     name_instance(index, instance, sizeof(instance));
     struct loadgen_shape shape = {
-        .language = index % LANGUAGE_COUNT,
-        .service = services[index % LANGUAGE_COUNT],
+        .language = index % LOADGEN_COUNT,
+        .service = services[index % LOADGEN_COUNT],
         .instance = instance,
         .n_spans =
             settings->spans_min +
@@ -251,7 +251,7 @@ put_string(struct text *out, uint32_t field, struct bytes value)
 static void
 start_chore(struct loadgen *loadgen, struct grpc_channel *channel)
 {
-    uint32_t index = loadgen->n_chores / 2, language = index % LANGUAGE_COUNT;
+    uint32_t index = loadgen->n_chores / 2, language = index % LOADGEN_COUNT;
     bool properties = loadgen->n_chores++ % 2 == 0;
     struct call *call = mem_new(struct call);
     struct text message = TEXT_EMPTY, property = TEXT_EMPTY;

@@ -24,6 +24,7 @@ struct span {
     const char *peer;
     struct pair tags[MAX_TAGS];
     uint32_t n_tags;
+    struct bytes ref; /* a reference as it stands in the message; empty: none */
 };
 
 /* What the children of a root do, in turn. */
@@ -102,6 +103,7 @@ put_span(struct text *out, const struct span *span)
     put_int(&body, 2, span->parent);
     put_int(&body, 3, span->start_ms);
     put_int(&body, 4, span->end_ms);
+    put_bytes(&body, 5, span->ref);
     put_bytes(&body, 6, span->operation);
     put_bytes(&body, 7, bytes_str(span->peer));
     put_int(&body, 8, span->type);
@@ -154,6 +156,8 @@ damage_span(enum rule damage, struct span *span)
         return;
     if (damage == RULE_string_invalid_utf8)
         span->operation = BYTES("/check\xC3\x28out");
+    if (damage == RULE_span_end_unset)
+        span->end_ms = 0;
     if (damage == RULE_poison_logic_endpoint)
         span->tags[span->n_tags++] = (struct pair){"x-le", "not json"};
     if (damage == RULE_poison_transmission_latency) {
@@ -183,24 +187,60 @@ put_extra_span(struct text *out, const struct loadgen_shape *shape)
     }
 }
 
+static void
+make_id(const struct loadgen_shape *shape, char kind, char *out)
+{
+    uint64_t a = shape->number * UINT64_C(0x9E3779B97F4A7C15), b = a ^ (a >> 29);
+    char version = shape->language == LOADGEN_GO || shape->language == LOADGEN_PYTHON ? '1' : '4';
+    int n = snprintf(out, ID_BYTES, "%08x%04x%c%03x%c%07x%08x", (unsigned)(a >> 32),
+                     (unsigned)(a & 0xffff), version, (unsigned)(b & 0xfff), kind,
+                     (unsigned)(b >> 36), (unsigned)shape->number);
+    int64_t base_ms = shape->language == LOADGEN_GO ? go_epoch_ms : 0;
+    if (shape->language == LOADGEN_GO || shape->language == LOADGEN_JAVA)
+        snprintf(out + n, ID_BYTES - (size_t)n, ".%u.%" PRId64, (unsigned)(shape->number % 200 + 1),
+                 (base_ms + shape->now_ms - 20) * 10000 + (int64_t)(shape->number % 9999) + 1);
+}
+
+/* The reference that no agent makes: to the span that holds it, or to a thread of another process.
+ */
+static void
+put_bad_ref(struct text *ref, const struct loadgen_shape *shape)
+{
+    char trace_id[ID_BYTES], segment_id[ID_BYTES];
+    bool is_loop = shape->damage == RULE_ref_self_loop;
+    make_id(shape, '8', trace_id);
+    make_id(shape, is_loop ? 'a' : 'b', segment_id);
+    put_int(ref, 1, is_loop ? REF_CROSS_PROCESS : REF_CROSS_THREAD);
+    put_bytes(ref, 2, bytes_str(trace_id));
+    put_bytes(ref, 3, bytes_str(segment_id));
+    put_bytes(ref, 5, BYTES("elsewhere"));
+    put_bytes(ref, 6, BYTES("elsewhere-1"));
+}
+
 /* Root last as Java and Go finish, first as Node often does. */
 static void
 put_spans(struct text *out, const struct loadgen_shape *shape)
 {
-    bool root_first = shape->language == LANGUAGE_NODE;
+    bool root_first = shape->language == LOADGEN_NODE;
     uint32_t least = shape->damage == RULE_span_parent_missing ||
                              shape->damage == RULE_span_parent_not_earlier ||
                              shape->damage == RULE_span_id_duplicate
                          ? 2
                          : 1;
     uint32_t n = shape->n_spans > least ? shape->n_spans : least;
+    struct text ref = TEXT_EMPTY;
+    if (shape->damage == RULE_ref_self_loop || shape->damage == RULE_ref_crossthread_foreign)
+        put_bad_ref(&ref, shape);
     put_extra_span(out, shape);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t id = root_first ? i : n - 1 - i;
         struct span span = id == 0 ? root_span(shape) : child_span(shape, id);
         damage_span(shape->damage, &span);
+        if (id == 0)
+            span.ref = text_bytes(&ref);
         put_span(out, &span);
     }
+    text_fini(&ref);
 }
 
 /* The only span has id 1, so nothing else is wrong. */
@@ -210,20 +250,6 @@ put_without_zero(struct text *out, const struct loadgen_shape *shape)
     struct span span = root_span(shape);
     span.id = 1;
     put_span(out, &span);
-}
-
-static void
-make_id(const struct loadgen_shape *shape, char kind, char *out)
-{
-    uint64_t a = shape->number * UINT64_C(0x9E3779B97F4A7C15), b = a ^ (a >> 29);
-    char version = shape->language == LANGUAGE_GO || shape->language == LANGUAGE_PYTHON ? '1' : '4';
-    int n = snprintf(out, ID_BYTES, "%08x%04x%c%03x%c%07x%08x", (unsigned)(a >> 32),
-                     (unsigned)(a & 0xffff), version, (unsigned)(b & 0xfff), kind,
-                     (unsigned)(b >> 36), (unsigned)shape->number);
-    int64_t base_ms = shape->language == LANGUAGE_GO ? go_epoch_ms : 0;
-    if (shape->language == LANGUAGE_GO || shape->language == LANGUAGE_JAVA)
-        snprintf(out + n, ID_BYTES - (size_t)n, ".%u.%" PRId64, (unsigned)(shape->number % 200 + 1),
-                 (base_ms + shape->now_ms - 20) * 10000 + (int64_t)(shape->number % 9999) + 1);
 }
 
 static void
@@ -253,6 +279,9 @@ loadgen_can_damage(enum rule rule)
         RULE_span_zero_missing,
         RULE_span_parent_missing,
         RULE_span_parent_not_earlier,
+        RULE_span_end_unset,
+        RULE_ref_self_loop,
+        RULE_ref_crossthread_foreign,
         RULE_poison_cache_tag_repeat,
         RULE_poison_logic_endpoint,
         RULE_poison_transmission_latency,

@@ -11,13 +11,7 @@
 #include "base/rule_table.h"
 #include "base/text.h"
 
-enum loadgen_language {
-    LANGUAGE_GO,
-    LANGUAGE_JAVA,
-    LANGUAGE_PYTHON,
-    LANGUAGE_NODE,
-    LANGUAGE_COUNT
-};
+enum loadgen_language { LOADGEN_GO, LOADGEN_JAVA, LOADGEN_PYTHON, LOADGEN_NODE, LOADGEN_COUNT };
 
 struct loadgen_shape {
     enum loadgen_language language;

@@ -1,6 +1,9 @@
 /* The document docs/rules.md, made from the table of rules. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+
 #include "base/rule_table.h"
+#include "base/rule_text.h"
 #include "command/command.h"
 
 static const char *
@@ -26,6 +29,8 @@ static const char *
 agent_words(enum rule_agent agent)
 {
     switch (agent) {
+    case AGENT_GO:
+        return " (Go)";
     case AGENT_GO_JAVA:
         return " (Go, Java)";
     case AGENT_GO_JAVA_DOTNET:
@@ -56,12 +61,25 @@ add_rule(struct text *out, const struct rule_row *row)
     text_addf(out, " | %s |\n", row->sentence);
 }
 
+static void
+add_entry(struct text *out, const struct rule_row *row)
+{
+    const struct rule_text *text = rule_text(row->rule);
+    if (text == NULL)
+        return;
+    text_addf(out, "\n### %s\n\n%c%s.\n\n```\n%s\n```\n\n", row->name,
+              toupper((unsigned char)row->sentence[0]), row->sentence + 1, text->example);
+    text_addf(out, "- Agents: %s\n- OAP without the gate: %s\n- What to do: %s\n", text->healthy,
+              text->oap, text->advice);
+}
+
 void
 command_print_rules(struct text *out)
 {
     text_add(
         out,
-        "# Integrity rules\n\nMade by `spangate print rules` from `server/tables/rules.h`.\n\n"
+        "# Integrity rules\n\nMade by `spangate print rules` from `server/tables/rules.h` and "
+        "`rule_texts.h`.\n\n"
         "| class | what a finding means |\n|---|---|\n"
         "| proof | no healthy agent can produce it |\n"
         "| strong | impossible for the agents named, once identified; else only a hint |\n"
@@ -79,4 +97,9 @@ command_print_rules(struct text *out)
         "| rule | class | found on | action | allowed | meaning |\n|---|---|---|---|---|---|\n");
     for (uint32_t i = 0; i < RULE_COUNT; i++)
         add_rule(out, rule_row((enum rule)i));
+    text_add(out,
+             "\n## Catalogue\n\nIn the examples a line is a span: id, type, name; `+` hangs on "
+             "the line above, `?` hangs\nnowhere. What is quarantined is kept as it came.\n");
+    for (uint32_t i = 0; i < RULE_COUNT; i++)
+        add_entry(out, rule_row((enum rule)i));
 }

@@ -422,7 +422,7 @@ set_up_spooler(struct daemon *daemon, struct text *why)
 }
 
 static void
-set_up_workers(struct daemon *daemon)
+set_up_workers(struct daemon *daemon, const struct receive_watch *watch)
 {
     daemon->workers = mem_new_n(struct worker_slot, daemon->n_workers);
     for (uint32_t i = 0; i < daemon->n_workers; i++) {
@@ -435,6 +435,7 @@ set_up_workers(struct daemon *daemon)
             .shared = daemon->shared,
             .resolver = daemon->resolver,
             .spooler = daemon->spooler,
+            .watch = watch,
             .ctx = daemon,
             .on_drained = on_worker_drained,
         };
@@ -520,7 +521,7 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
         daemon_free(&daemon, NULL);
         return err;
     }
-    set_up_workers(daemon);
+    set_up_workers(daemon, settings->watch);
     if (settings->own_signals)
         set_up_signals(daemon);
     *out = daemon;

@@ -16,6 +16,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "receive/receive.h"
 
 struct daemon;
 
@@ -25,6 +26,8 @@ struct daemon_settings {
                                 NULL: none */
     const char *revision;    /* for build_info; a literal */
     bool own_signals;        /* SIGTERM, SIGINT and SIGHUP are taken */
+    const struct receive_watch *watch; /* looks on at what arrives; outlives the daemon; NULL:
+                                          nobody */
 };
 
 /* Everything listens when it returns. On an error *why tells it in words and nothing is left; those

@@ -434,6 +434,7 @@ new_receive(struct worker *worker)
         .ctx = worker,
         .on_drained = on_endpoint_drained,
         .on_connections = on_connections,
+        .watch = worker->settings.watch,
     };
     return receive_new(&parts);
 }

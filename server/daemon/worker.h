@@ -15,6 +15,7 @@
 #include "daemon/spooler.h"
 #include "forward/forward.h"
 #include "net/resolver.h"
+#include "receive/receive.h"
 
 struct worker;
 
@@ -25,7 +26,8 @@ struct worker_settings {
     struct metrics *metrics;    /* the worker's slots; outlive it */
     struct forward_shared *shared;
     struct resolver *resolver;
-    struct spooler *spooler; /* NULL: buffer.mode is memory */
+    struct spooler *spooler;           /* NULL: buffer.mode is memory */
+    const struct receive_watch *watch; /* NULL: nobody looks on */
     void *ctx;
     /* On the worker's thread, once after worker_drain. */
     void (*on_drained)(void *ctx, struct worker *);

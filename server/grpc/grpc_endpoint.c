@@ -125,6 +125,8 @@ grpc_endpoint_forget(struct grpc_endpoint *endpoint, struct grpc_connection *con
     TAILQ_REMOVE(&endpoint->connections, connection, all);
     endpoint->n_connections--;
     metric_sub(endpoint->metrics, METRIC_CONNECTIONS, LISTENER_GRPC, 1);
+    if (endpoint->service.on_connection_gone != NULL)
+        endpoint->service.on_connection_gone(endpoint->service.ctx, connection->peer);
     if (endpoint->service.on_connections != NULL)
         endpoint->service.on_connections(endpoint->service.ctx, endpoint->n_connections);
     if (endpoint->drain_started_us != 0 && endpoint->n_connections == 0)

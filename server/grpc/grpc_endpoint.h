@@ -35,6 +35,8 @@ struct grpc_service {
     void (*on_drained)(void *ctx);
     /* A connection ended: n is how many are left on this endpoint. May be NULL. */
     void (*on_connections)(void *ctx, uint32_t n);
+    /* The connection from this peer ended, before on_connections. May be NULL. */
+    void (*on_connection_gone)(void *ctx, const char *peer);
 };
 
 struct grpc_endpoint_settings {

@@ -98,6 +98,7 @@ integrity_begin(struct integrity *integrity, struct bytes message, struct judgem
     out->edited = false;
     out->reason = RULE_COUNT;
     out->rules = 0;
+    out->hints = 0;
     memset(out->n_counts, 0, sizeof(out->n_counts));
     out->findings = integrity->findings;
     out->n_findings = 0;
@@ -117,9 +118,22 @@ enum rule_class
 integrity_class(enum rule rule, enum agent agent)
 {
     const struct rule_row *row = rule_row(rule);
-    bool is_known = agent == AGENT_IS_GO || agent == AGENT_IS_JAVA ||
+    bool is_known = agent == AGENT_IS_GO || (agent == AGENT_IS_JAVA && row->agent != AGENT_GO) ||
                     (agent == AGENT_IS_DOTNET && row->agent == AGENT_GO_JAVA_DOTNET);
     return row->rule_class == CLASS_STRONG && !is_known ? CLASS_HINT : row->rule_class;
+}
+
+enum rule_class
+integrity_found_class(const struct judgement *judgement, enum rule rule, enum agent agent)
+{
+    bool is_hint = (judgement->hints >> rule & 1) != 0;
+    return is_hint ? CLASS_HINT : integrity_class(rule, agent);
+}
+
+uint32_t
+integrity_metric_index(const struct judgement *judgement, enum rule rule)
+{
+    return (judgement->hints >> rule & 1) != 0 ? (uint32_t)RULE_COUNT + rule : rule;
 }
 
 enum rule_action
@@ -153,8 +167,9 @@ integrity_count(struct integrity *integrity, const struct judgement *judgement)
     if (integrity->metrics == NULL)
         return;
     for (uint64_t rest = judgement->rules; rest != 0; rest &= rest - 1) {
-        uint32_t rule = (uint32_t)__builtin_ctzll(rest);
-        metric_add(integrity->metrics, METRIC_FINDINGS, rule, judgement->n_counts[rule]);
+        enum rule rule = (enum rule)__builtin_ctzll(rest);
+        metric_add(integrity->metrics, METRIC_FINDINGS, integrity_metric_index(judgement, rule),
+                   judgement->n_counts[rule]);
     }
 }
 
@@ -264,6 +279,7 @@ ask_rules(struct integrity *integrity, int64_t arrival_ms, struct rule_context *
         .first_zero = integrity->spans.first_zero,
         .n_zero = integrity->spans.n_zero,
         .n_roots = integrity->spans.n_roots,
+        .ids = &integrity->spans,
         .keys = &integrity->keys,
     };
     uint64_t of_segment = ask_segment_rules(context);
@@ -397,6 +413,29 @@ judge(struct integrity *integrity, struct bytes message, int64_t arrival_ms, str
         settle(integrity, &context, of_segment, message, out);
 }
 
+/* Clocks may be wrong by years; only a start that was never set is proof, where agents set it. */
+static bool
+lacks_start(const struct segment_view *view)
+{
+    for (uint32_t i = 0; i < view->n_spans; i++)
+        if (view->spans[i].start_ms <= 0 && view->spans[i].raw.n > 0)
+            return true;
+    return false;
+}
+
+static void
+tell_hints(const struct integrity *integrity, struct judgement *out)
+{
+    for (uint64_t rest = out->rules; rest != 0; rest &= rest - 1) {
+        enum rule rule = (enum rule)__builtin_ctzll(rest);
+        if (rule_row(rule)->rule_class == CLASS_STRONG &&
+            integrity_class(rule, integrity->agent) == CLASS_HINT)
+            out->hints |= UINT64_C(1) << rule;
+    }
+    if ((out->rules & RULE_BIT(span_start_implausible)) != 0 && !lacks_start(&integrity->view))
+        out->hints |= RULE_BIT(span_start_implausible);
+}
+
 void
 integrity_judge_segment(struct integrity *integrity, struct bytes message, int64_t arrival_ms,
                         enum agent agent, struct judgement *out)
@@ -405,6 +444,8 @@ integrity_judge_segment(struct integrity *integrity, struct bytes message, int64
     integrity_begin(integrity, message, out);
     integrity->agent = agent;
     judge(integrity, message, arrival_ms, out);
+    if (out->rules != 0)
+        tell_hints(integrity, out);
     if (integrity->metrics != NULL) {
         metric_add(integrity->metrics, METRIC_SEGMENTS, out->verdict, 1);
         metric_add(integrity->metrics, METRIC_SPANS, 0,

@@ -64,13 +64,20 @@ struct judgement {
     uint32_t
         n_counts[RULE_COUNT]; /* findings per rule, all of them; cleared and set only where found */
     uint64_t rules;           /* bit per rule that was found */
+    uint64_t hints;           /* those of class STRONG that are only hints here */
     const struct finding *findings; /* the first 256, in span order */
     uint32_t n_findings;
     const struct segment_view *segment; /* NULL when undecodable or no segment; after repair R1 the
                                            view of the repaired bytes */
 };
 
-/* One SegmentObject. Counts segments_total, spans_total and findings. */
+/* As integrity_class, for what was found in this message, which was judged for that agent. */
+enum rule_class integrity_found_class(const struct judgement *, enum rule, enum agent);
+/* Where METRIC_FINDINGS counts them: hints apart from what is sure. */
+uint32_t integrity_metric_index(const struct judgement *, enum rule);
+
+/* One SegmentObject; arrival_ms is 0 where it is not known. Counts segments_total, spans_total and
+ * findings. */
 void integrity_judge_segment(struct integrity *, struct bytes message, int64_t arrival_ms,
                              enum agent, struct judgement *out);
 /* Any other stored message: decodable, UTF-8, U+0000 in logs, an event's layer. service_known: a

@@ -9,6 +9,9 @@ enum { BYTES_PER_TAG = 256, BYTES_PER_FLAG = 1024, BYTES_EXTRA = 4096 };
 static rule_repair_fn *const repairs[RULE_COUNT] = {
     [RULE_span_blank] = repair_span_blank,
     [RULE_span_id_duplicate] = repair_span_id_duplicate,
+    [RULE_span_end_unset] = repair_span_end_unset,
+    [RULE_span_end_before_start] = repair_span_end_before_start,
+    [RULE_tag_blank] = repair_tag_blank,
     [RULE_poison_cache_tag_repeat] = repair_poison_cache_tag_repeat,
     [RULE_poison_logic_endpoint] = repair_poison_logic_endpoint,
     [RULE_poison_transmission_latency] = repair_poison_transmission_latency,

@@ -24,11 +24,12 @@ enum agent {
 enum { SPAN_NONE = UINT32_MAX };
 
 struct key_index;
+struct span_index;
 
 /* What the engine prepared for one segment; all by span index. */
 struct rule_context {
     const struct segment_view *segment;
-    int64_t arrival_ms;
+    int64_t arrival_ms; /* 0: not known, as in a file */
     enum agent agent;
     /* same_id_before[i]: an earlier span with span i's id, or SPAN_NONE */
     const uint32_t *same_id_before;
@@ -37,6 +38,7 @@ struct rule_context {
     uint32_t first_zero; /* first span with id 0 that is not blank where one exists; SPAN_NONE */
     uint32_t n_zero;     /* spans with id 0 */
     uint32_t n_roots;    /* spans with parentSpanId -1 */
+    const struct span_index *ids; /* for span_index_find */
     /* Scratch for a predicate that looks for repeats in a long list; void between two calls. */
     struct key_index *keys;
 };

@@ -20,6 +20,9 @@ RULES(RULE)
 
 rule_repair_fn repair_span_blank;
 rule_repair_fn repair_span_id_duplicate;
+rule_repair_fn repair_span_end_unset;
+rule_repair_fn repair_span_end_before_start;
+rule_repair_fn repair_tag_blank;
 rule_repair_fn repair_poison_cache_tag_repeat;
 rule_repair_fn repair_poison_logic_endpoint;
 rule_repair_fn repair_poison_transmission_latency;

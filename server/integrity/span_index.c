@@ -102,8 +102,8 @@ add_id(struct span_index *index, int32_t id, uint32_t span)
     return SPAN_NONE;
 }
 
-static uint32_t
-find_id(const struct span_index *index, int32_t id)
+uint32_t
+span_index_find(const struct span_index *index, int32_t id)
 {
     if ((uint32_t)id < index->n_near)
         return index->near[id].epoch == index->epoch ? index->near[id].span : SPAN_NONE;
@@ -129,13 +129,13 @@ span_index_build(struct span_index *index, const struct segment_view *view)
         else if (first_blank == SPAN_NONE)
             first_blank = i;
     }
-    index->first_zero = find_id(index, 0);
+    index->first_zero = span_index_find(index, 0);
     if (index->first_zero == SPAN_NONE && first_blank != SPAN_NONE) {
         index->first_zero = first_blank;
         add_id(index, 0, first_blank);
     }
     for (uint32_t i = 0; i < view->n_spans; i++) {
         int32_t parent = view->spans[i].parent_id;
-        index->parent_index[i] = parent == -1 ? SPAN_NONE : find_id(index, parent);
+        index->parent_index[i] = parent == -1 ? SPAN_NONE : span_index_find(index, parent);
     }
 }

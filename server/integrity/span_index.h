@@ -37,5 +37,7 @@ void span_index_fini(struct span_index *);
 /* Answers for all spans of the view. A blank span (no bytes at all) has no id of its own: it is
  * nobody's duplicate, and a parent only where no other span has id 0. */
 void span_index_build(struct span_index *, const struct segment_view *);
+/* The first span with the id, or SPAN_NONE; blank spans as above. */
+uint32_t span_index_find(const struct span_index *, int32_t id);
 
 #endif

@@ -37,18 +37,24 @@ message_varint_field(struct bytes message, uint32_t number, uint64_t *out)
 }
 
 enum err
-message_each_segment(struct bytes collection, message_each_fn *each, void *ctx)
+message_each_field(struct bytes message, uint32_t number, message_each_fn *each, void *ctx)
 {
-    enum { COLLECTION_SEGMENTS = 1 };
-    const uint8_t *p = collection.p;
-    const uint8_t *end = wire_end(collection);
+    const uint8_t *p = message.p;
+    const uint8_t *end = wire_end(message);
     while (p != end) {
         struct wire_field field;
         enum err err = wire_next(&p, end, &field);
         if (err != ERR_OK)
             return err;
-        if (field.number == COLLECTION_SEGMENTS && field.type == WIRE_LENGTH)
+        if (field.number == number && field.type == WIRE_LENGTH)
             each(ctx, field.payload);
     }
     return ERR_OK;
+}
+
+enum err
+message_each_segment(struct bytes collection, message_each_fn *each, void *ctx)
+{
+    enum { COLLECTION_SEGMENTS = 1 };
+    return message_each_field(collection, COLLECTION_SEGMENTS, each, ctx);
 }

@@ -41,9 +41,12 @@ struct bytes message_string_field(struct bytes message, uint32_t field);
 /* True when a top-level varint field is present and not 0; value in *out. */
 bool message_varint_field(struct bytes message, uint32_t field, uint64_t *out);
 
-/* Splits a SegmentCollection: calls each for every segment's bytes; stops at the first error of the
- * frame itself. */
-typedef void message_each_fn(void *ctx, struct bytes segment);
+/* Calls each for every occurrence of a top-level length-delimited field; stops at the first error
+ * of the frame itself. */
+typedef void message_each_fn(void *ctx, struct bytes payload);
+enum err message_each_field(struct bytes message, uint32_t field, message_each_fn *,
+                            void *ctx) MUST_CHECK;
+/* Splits a SegmentCollection: calls each for every segment's bytes. */
 enum err message_each_segment(struct bytes collection, message_each_fn *, void *ctx) MUST_CHECK;
 
 /* Wire writing, for who completes or frames records. Each gives the number of bytes written. */

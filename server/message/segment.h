@@ -16,7 +16,14 @@
 
 /* SpanType and SpanLayer numbers that rules ask for; others are lawful (open enums). */
 enum { SPAN_ENTRY = 0, SPAN_EXIT = 1, SPAN_LOCAL = 2 };
-enum { LAYER_UNKNOWN = 0, LAYER_DATABASE = 1, LAYER_HTTP = 3, LAYER_MQ = 4, LAYER_CACHE = 5 };
+enum {
+    LAYER_UNKNOWN = 0,
+    LAYER_DATABASE = 1,
+    LAYER_HTTP = 3,
+    LAYER_MQ = 4,
+    LAYER_CACHE = 5,
+    LAYER_LAST = 7
+};
 enum { REF_CROSS_PROCESS = 0, REF_CROSS_THREAD = 1 };
 
 struct tag_view {
@@ -52,6 +59,8 @@ enum segment_fact {
     FACT_INVALID_UTF8_IDENTITY = 1u << 2, /* in traceSegmentId, service or serviceInstance */
     FACT_BLANK_TAG = 1u << 3,             /* a tag of zero bytes */
     FACT_BLANK_SPAN = 1u << 4,            /* a span of zero bytes */
+    /* A control character (below U+0020, or U+007F) in an operation, a peer or a tag value. */
+    FACT_CONTROL = 1u << 6,
     /* More spans or parts than the limits, or a giant of nearly empty parts, whose views would take
      * over 16 times its bytes: only bytes were checked. */
     FACT_LIMIT = 1u << 5,

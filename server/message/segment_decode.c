@@ -7,10 +7,10 @@
 #include "message/segment.h"
 
 #include "base/utf8.h"
+#include "message/plain_int.h"
 #include "message/segment_int.h"
 #include "message/wire_int.h"
 
-#define HOT static inline __attribute__((always_inline))
 #define COLD static __attribute__((noinline, cold))
 
 enum segment_tag {
@@ -142,14 +142,6 @@ read_length(struct walk *walk, const uint8_t *p, const uint8_t *end, size_t *n)
     return p;
 }
 
-HOT uint64_t
-load_word(const uint8_t *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof(word));
-    return word;
-}
-
 /* The first n bytes of the word at p, 0 < n < 8; the rest is 0. Reads no further than limit. */
 HOT uint64_t
 load_part(const uint8_t *p, size_t n, const uint8_t *limit)
@@ -207,6 +199,29 @@ read_string(struct walk *walk, const uint8_t *p, const uint8_t *end, struct byte
     return p + n;
 }
 
+COLD void
+check_text(struct walk *walk, struct bytes text)
+{
+    check_utf8(walk, text.p, text.n, FACT_INVALID_UTF8);
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < 0x20 || text.p[i] == 0x7F)
+            walk->facts |= FACT_CONTROL;
+}
+
+/* A string in which control characters are looked for as well. */
+HOT const uint8_t *
+read_text(struct walk *walk, const uint8_t *p, const uint8_t *end, struct bytes *out)
+{
+    size_t n = 0;
+    p = read_length(walk, p, end, &n);
+    if (__builtin_expect(p == NULL, 0))
+        return NULL;
+    *out = bytes_of(p, n);
+    if (__builtin_expect(!is_plain(p, n, walk->message_end), 0))
+        check_text(walk, *out);
+    return p + n;
+}
+
 /* The tag at *p, number and wire type; *p moves behind it. Overlong tags take the cold way. */
 HOT uint64_t
 read_tag(struct walk *walk, const uint8_t **p, const uint8_t *end)
@@ -218,8 +233,10 @@ read_tag(struct walk *walk, const uint8_t **p, const uint8_t *end)
     return tag; /* 0 is no known tag: skip_field tells what is wrong */
 }
 
+/* Of a tag or, where control characters are ordinary, of a log. */
 HOT const uint8_t *
-walk_pair(struct walk *walk, const uint8_t *p, const uint8_t *end, struct tag_view *out)
+walk_pair(struct walk *walk, const uint8_t *p, const uint8_t *end, bool is_tag,
+          struct tag_view *out)
 {
     while (p != end) {
         const uint8_t *start = p;
@@ -228,7 +245,8 @@ walk_pair(struct walk *walk, const uint8_t *p, const uint8_t *end, struct tag_vi
             p = read_string(walk, p, end, &out->key, FACT_INVALID_UTF8);
             break;
         case PAIR_VALUE:
-            p = read_string(walk, p, end, &out->value, FACT_INVALID_UTF8);
+            p = is_tag ? read_text(walk, p, end, &out->value)
+                       : read_string(walk, p, end, &out->value, FACT_INVALID_UTF8);
             break;
         default:
             p = skip_field(walk, start, end);
@@ -254,7 +272,7 @@ walk_log(struct walk *walk, const uint8_t *p, const uint8_t *end)
             break;
         case LOG_PAIR:
             p = read_length(walk, p, end, &n);
-            p = p == NULL ? NULL : walk_pair(walk, p, p + n, &pair);
+            p = p == NULL ? NULL : walk_pair(walk, p, p + n, false, &pair);
             break;
         default:
             p = skip_field(walk, start, end);
@@ -398,7 +416,7 @@ read_tag_pair(struct walk *walk, const uint8_t *p, const uint8_t *end)
         walk->facts |= FACT_BLANK_TAG;
     struct tag_view *tag = next_tag(walk);
     *tag = (struct tag_view){.raw = bytes_of(p, n)};
-    return walk_pair(walk, p, p + n, tag);
+    return walk_pair(walk, p, p + n, true, tag);
 }
 
 HOT const uint8_t *
@@ -440,10 +458,10 @@ walk_span(struct walk *walk, const uint8_t *p, const uint8_t *end, struct span_v
             p = read_ref(walk, p, end);
             break;
         case SPAN_OPERATION:
-            p = read_string(walk, p, end, &out->operation, FACT_INVALID_UTF8);
+            p = read_text(walk, p, end, &out->operation);
             break;
         case SPAN_PEER:
-            p = read_string(walk, p, end, &out->peer, FACT_INVALID_UTF8);
+            p = read_text(walk, p, end, &out->peer);
             break;
         case SPAN_TYPE:
             p = read_int32(walk, p, end, &out->type);

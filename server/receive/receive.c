@@ -121,6 +121,15 @@ on_connections(void *ctx, uint32_t n)
         receive->parts.on_connections(receive->parts.ctx, n);
 }
 
+static void
+on_connection_gone(void *ctx, const char *peer)
+{
+    struct receive *receive = ctx;
+    const struct receive_watch *watch = receive->parts.watch;
+    if (watch != NULL)
+        watch->on_connection_gone(watch->ctx, peer);
+}
+
 void
 receive_service(struct receive *receive, struct grpc_service *out)
 {
@@ -129,6 +138,7 @@ receive_service(struct receive *receive, struct grpc_service *out)
         .on_call = on_call,
         .on_drained = on_drained,
         .on_connections = on_connections,
+        .on_connection_gone = on_connection_gone,
     };
 }
 
@@ -188,9 +198,28 @@ receive_uncount(struct receive_call *rc, const struct judgement *judgement)
         metric_sub(metrics, METRIC_SPANS, 0, judgement->segment->n_spans);
     }
     for (uint64_t rules = judgement->rules; rules != 0; rules &= rules - 1) {
-        uint32_t rule = (uint32_t)__builtin_ctzll(rules);
-        metric_sub(metrics, METRIC_FINDINGS, rule, judgement->n_counts[rule]);
+        enum rule rule = (enum rule)__builtin_ctzll(rules);
+        metric_sub(metrics, METRIC_FINDINGS, integrity_metric_index(judgement, rule),
+                   judgement->n_counts[rule]);
     }
+}
+
+static void
+show(const struct receive_call *rc, enum method method, const struct judgement *judgement)
+{
+    const struct receive_watch *watch = rc->receive->parts.watch;
+    if (watch != NULL)
+        watch->on_judged(watch->ctx, grpc_call_peer(rc->call), method, judgement);
+}
+
+/* A finding about a call, not about a whole message. */
+static void
+note(const struct receive_call *rc, enum rule rule)
+{
+    const struct receive_watch *watch = rc->receive->parts.watch;
+    integrity_note(rc->receive->parts.integrity, rule);
+    if (watch != NULL)
+        watch->on_noted(watch->ctx, grpc_call_peer(rc->call), rule);
 }
 
 enum err
@@ -199,6 +228,7 @@ receive_put_judged(struct receive_call *rc, enum method method, struct bytes key
 {
     if (judgement->verdict == VERDICT_DROPPED) {
         receive_put_nothing(rc, method, DROP_EMPTY, credit_bytes);
+        show(rc, method, judgement);
         return ERR_OK;
     }
     bool is_sick = judgement->verdict == VERDICT_QUARANTINED;
@@ -217,6 +247,8 @@ receive_put_judged(struct receive_call *rc, enum method method, struct bytes key
     enum err err = receive_put(rc, &record);
     if (err != ERR_OK)
         receive_uncount(rc, judgement);
+    else
+        show(rc, method, judgement);
     return err;
 }
 
@@ -280,7 +312,7 @@ receive_on_oversize(struct grpc_call *call, struct bytes prefix, uint64_t declar
     struct receive_call *rc = receive_call_of(call);
     log_debug("receive", "message over the limit", "method=%s bytes=%llu peer=%s",
               rc->method->token, (unsigned long long)declared_bytes, grpc_call_peer(call));
-    integrity_note(rc->receive->parts.integrity, RULE_message_oversize);
+    note(rc, RULE_message_oversize);
     struct store_record record = {
         .method = rc->method->method,
         .flags = STORE_SET_ASIDE,
@@ -309,9 +341,8 @@ receive_on_gone(struct grpc_call *call, bool mid_message)
 {
     struct receive_call *rc = receive_call_of(call);
     if (mid_message)
-        integrity_note(rc->receive->parts.integrity, grpc_call_is_half_closed(call)
-                                                         ? RULE_grpc_message_truncated
-                                                         : RULE_conn_lost_mid_message);
+        note(rc, grpc_call_is_half_closed(call) ? RULE_grpc_message_truncated
+                                                : RULE_conn_lost_mid_message);
     rc->is_gone = true;
     receive_call_step(rc);
 }

@@ -29,6 +29,17 @@
 
 struct receive;
 
+/* Somebody who looks on (the verb ci). Called on the worker's thread, must not block; the peer
+ * ("127.0.0.1:41234") names the connection, and nothing given may be kept. */
+struct receive_watch {
+    void *ctx;
+    /* A segment or stored message was judged and taken. */
+    void (*on_judged)(void *ctx, const char *peer, enum method, const struct judgement *);
+    /* A finding of the deframer: no message to show. */
+    void (*on_noted)(void *ctx, const char *peer, enum rule);
+    void (*on_connection_gone)(void *ctx, const char *peer);
+};
+
 /* What it works with; all outlive it except store, which is bound later. */
 struct receive_parts {
     struct loop *loop;
@@ -39,6 +50,7 @@ struct receive_parts {
     void *ctx;
     void (*on_drained)(void *ctx);
     void (*on_connections)(void *ctx, uint32_t n);
+    const struct receive_watch *watch; /* NULL: nobody looks on */
 };
 
 struct receive *receive_new(const struct receive_parts *);

@@ -39,6 +39,27 @@
     RULE(span_parent_not_earlier, "span-parent-not-earlier", PROOF,    SPAN,    TAG,        "OTQ",  ANY, "the parent has the same or a later id: a cycle, or a span torn by a race") \
     RULE(segment_multi_root,      "segment-multi-root",      STRONG,   SEGMENT, TAG,        "OTQ",  GO_JAVA_DOTNET, "more than one span without a parent") \
     RULE(root_not_last,           "root-not-last",           STRONG,   SEGMENT, TAG,        "OTQ",  GO_JAVA, "the last span is not the root") \
+    /* 1.3 time */ \
+    RULE(span_end_unset,          "span-end-unset",          PROOF,    SPAN,    REPAIR,     "OTRQ", ANY, "the span has a start but no end; kept out of OAP's metrics and tagged") \
+    RULE(span_end_before_start,   "span-end-before-start",   HINT,     SPAN,    OBSERVE,    "OTRQ", ANY, "the span ends before it starts: a clock was set") \
+    RULE(span_start_implausible,  "span-start-implausible",  STRONG,   SPAN,    OBSERVE,    "OTQ",  GO,  "no start, or one over 24 hours ahead of or 30 days behind the arrival") \
+    RULE(id_time_incoherent,      "id-time-incoherent",      STRONG,   SEGMENT, TAG,        "OTQ",  GO,  "the time in the segment id is over a minute from the start of the root") \
+    RULE(trace_id_stale,          "trace-id-stale",          HINT,     SEGMENT, OBSERVE,    "OTQ",  ANY, "the trace id is over an hour older than the segment id: a pool goroutine kept it") \
+    /* 1.4 span content */ \
+    RULE(exit_peer_empty,         "exit-peer-empty",         HINT,     SPAN,    OBSERVE,    "OTQ",  ANY, "an Exit span without a peer") \
+    RULE(operation_empty,         "operation-empty",         HINT,     SPAN,    OBSERVE,    "OTQ",  ANY, "the span has no name") \
+    RULE(control_in_name,         "control-in-name",         EXTERNAL, SPAN,    OBSERVE,    "OTQ",  ANY, "a control character in a name, a peer or a tag value") \
+    RULE(tag_blank,               "tag-blank",               HINT,     SPAN,    REPAIR,     "OTRQ", ANY, "a tag of zero bytes; removed") \
+    RULE(tag_key_repeated_go,     "tag-key-repeated-go",     STRONG,   SPAN,    TAG,        "OTQ",  GO,  "a tag key stands twice on a span of an agent that overwrites tags") \
+    RULE(span_type_unknown,       "span-type-unknown",       HINT,     SPAN,    OBSERVE,    "OTQ",  ANY, "the span type is none of Entry, Exit, Local") \
+    RULE(span_layer_unknown,      "span-layer-unknown",      HINT,     SPAN,    OBSERVE,    "OTQ",  ANY, "the span layer is a number this version does not know") \
+    RULE(ref_type_unknown,        "ref-type-unknown",        HINT,     SPAN,    OBSERVE,    "OTQ",  ANY, "a reference is neither CrossProcess nor CrossThread") \
+    RULE(go_impossible_flag,      "go-impossible-flag",      HINT,     SEGMENT, OBSERVE,    "OTQ",  ANY, "an id of the Go agent, but a flag or reference type that it never sets") \
+    /* 1.5 references */ \
+    RULE(ref_self_loop,           "ref-self-loop",           PROOF,    SPAN,    TAG,        "OTQ",  ANY, "a reference into its own segment, to its own span or to one that is not there") \
+    RULE(ref_crossthread_foreign, "ref-crossthread-foreign", PROOF,    SPAN,    TAG,        "OTQ",  ANY, "a CrossThread reference to another service or instance") \
+    RULE(ref_trace_mismatch_go,   "ref-trace-mismatch-go",   STRONG,   SPAN,    TAG,        "OTQ",  GO,  "a reference with another trace id than its segment") \
+    RULE(ref_malformed,           "ref-malformed",           EXTERNAL, SPAN,    OBSERVE,    "OTQ",  ANY, "a reference that lacks an id, has a negative span id or an overlong field") \
     /* 1.6 backend poison */ \
     RULE(poison_cache_tag_repeat, "poison-cache-tag-repeat", POISON,   SPAN,    REPAIR,     "ORQ",  ANY, "a Cache span repeats a tag key; OAP would lose the segment") \
     RULE(poison_logic_endpoint,   "poison-logic-endpoint",   POISON,   SPAN,    REPAIR,     "ORQ",  ANY, "tag x-le is not what OAP parses unguarded; OAP would lose the segment") \

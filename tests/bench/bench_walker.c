@@ -3,12 +3,14 @@
 /* Prints ns per message, of this one thread's CPU, for two made-up 3-span segments and each file of
  * captured segments named on the command line. "strings" is the UTF-8 check of base/utf8.h over
  * every string the walker saw, called one by one: what the check would cost as a second pass.
- * "protobuf-c" unpacks and frees in an arena of its own. */
+ * "judge" is the walker and all rules. "protobuf-c" unpacks and frees in an arena of its own. */
 #include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/utf8.h"
+#include "integrity/agent_shape.h"
+#include "integrity/integrity.h"
 #include "message/segment.h"
 #include "trace.pb-c.h"
 
@@ -101,6 +103,34 @@ time_strings(const struct bytes *messages, size_t n, struct segment_view *view)
     return sum;
 }
 
+/* Walker and rules, as if the agent were identified by the id's shape. */
+static double
+time_judge(const struct bytes *messages, size_t n)
+{
+    struct integrity_settings settings;
+    struct judgement judgement;
+    integrity_settings_default(&settings);
+    struct integrity *engine = integrity_new(&settings, NULL);
+    size_t rounds = ROUNDS / n + 1, n_sick = 0;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        integrity_judge_segment(engine, messages[i], 0, AGENT_UNKNOWN, &judgement);
+        if (judgement.segment == NULL)
+            continue;
+        enum agent agent = agent_shape(judgement.segment->segment_id);
+        double start = cpu_ns();
+        for (size_t r = 0; r < rounds; r++) {
+            integrity_judge_segment(engine, messages[i], 0, agent, &judgement);
+            n_sick += judgement.verdict > VERDICT_OBSERVED;
+        }
+        sum += (cpu_ns() - start) / (double)(rounds * n);
+    }
+    if (n_sick > 0)
+        printf("  (%zu with an action)", n_sick / rounds);
+    integrity_free(&engine);
+    return sum;
+}
+
 static double
 time_unpack(const struct bytes *messages, size_t n)
 {
@@ -124,10 +154,12 @@ report(const char *name, const struct bytes *messages, size_t n)
     for (size_t i = 0; i < n; i++)
         n_bytes += messages[i].n;
     double walker = time_walker(messages, n, &view);
+    double judge = time_judge(messages, n);
     double strings = time_strings(messages, n, &view);
     double unpack = time_unpack(messages, n);
-    printf("%-34s %6.0f bytes  walker %5.0f ns  strings %4.0f ns  protobuf-c %5.0f ns  %.1fx\n",
-           name, (double)n_bytes / (double)n, walker, strings, unpack, unpack / walker);
+    printf("%-34s %6.0f bytes  walker %5.0f ns  judge %5.0f ns  strings %4.0f ns  protobuf-c %5.0f "
+           "ns  %.1fx\n",
+           name, (double)n_bytes / (double)n, walker, judge, strings, unpack, unpack / walker);
     segment_view_fini(&view);
 }
 

@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { CHOICE_MODE = 3, CHOICE_AGENT = 12, CHOICE_JDBC = 16, CHOICE_STORED = 32, CHOICE_LOG = 64 };
 
+static const int64_t arrival_ms = INT64_C(1790000000000);
+
 static struct integrity *engine;
 
 static enum message_type
@@ -27,8 +29,8 @@ static void
 judge(uint8_t choice, struct bytes message, struct judgement *out)
 {
     if (type_of(choice) == MESSAGE_SegmentObject)
-        integrity_judge_segment(engine, message, 0, (enum agent)((choice & CHOICE_AGENT) >> 2),
-                                out);
+        integrity_judge_segment(engine, message, arrival_ms,
+                                (enum agent)((choice & CHOICE_AGENT) >> 2), out);
     else
         integrity_judge_stored(engine, type_of(choice), message, true, out);
 }

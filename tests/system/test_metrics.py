@@ -30,6 +30,9 @@ def test_every_family_is_there_from_the_first_scrape(gate):
     assert samples['spangate_items_accepted_total{signal="tracing"}'] == 0
     assert samples['spangate_items_dropped_total{signal="ebpf",reason="policy"}'] == 0
     assert samples['spangate_integrity_findings_total{rule="span-blank",class="proof"}'] == 0
+    assert samples['spangate_integrity_findings_total{rule="root-not-last",class="strong"}'] == 0
+    assert samples['spangate_integrity_findings_total{rule="root-not-last",class="hint"}'] == 0
+    assert 'spangate_integrity_findings_total{rule="span-blank",class="hint"}' not in samples
     assert samples["spangate_ledger_imbalance_items"] == 0
 
 

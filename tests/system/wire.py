@@ -85,7 +85,7 @@ def pair(key, value):
 def span(span_id, parent, kind=0, tags=(), name="/checkout"):
     start = now_ms() - 50
     out = number(1, span_id) + number(2, parent) + number(3, start) + number(4, start + 40)
-    out += text(6, name) + number(8, kind) + number(9, 3) + number(10, 6000)
+    out += text(6, name) + text(7, "mysql:3306" if kind == 1 else "") + number(8, kind) + number(9, 3) + number(10, 6000)
     for key, value in tags:
         out += text(12, pair(key, value))
     return out

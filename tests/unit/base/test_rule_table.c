@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/rule_table.h"
+#include "base/rule_text.h"
 
 static void
 every_rule_is_found_by_its_name(void **state)
@@ -81,8 +82,8 @@ letters_and_labels_name_the_actions(void **state)
     }
 }
 
-/* What only hints takes no action by itself, except to drop what OAP ignores and to set aside what
- * does not fit. */
+/* What only hints takes no action by itself, except to drop what OAP ignores, to remove what says
+ * nothing and to set aside what does not fit. */
 static void
 hints_count_only(void **state)
 {
@@ -90,7 +91,7 @@ hints_count_only(void **state)
     for (unsigned i = 0; i < RULE_COUNT; i++) {
         const struct rule_row *row = rule_row((enum rule)i);
         if (row->rule_class == CLASS_HINT && row->rule != RULE_segment_empty &&
-            row->rule != RULE_message_oversize)
+            row->rule != RULE_tag_blank && row->rule != RULE_message_oversize)
             assert_int_equal(row->action, ACTION_OBSERVE);
         if (row->rule_class == CLASS_STRONG)
             assert_true(row->agent != AGENT_ANY);
@@ -102,6 +103,22 @@ hints_count_only(void **state)
     assert_string_equal(rule_class_label(CLASS_HINT), "hint");
 }
 
+/* Nobody should meet a finding that the catalogue does not explain. */
+static void
+every_rule_is_explained(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < RULE_COUNT; i++) {
+        const struct rule_text *text = rule_text((enum rule)i);
+        if (text == NULL)
+            fail_msg("%s has no row in tables/rule_texts.h", rule_row((enum rule)i)->name);
+        assert_true(text->example[0] != '\0' && text->healthy[0] != '\0');
+        assert_true(text->oap[0] != '\0' && text->advice[0] != '\0');
+    }
+    assert_ptr_not_equal(rule_text(RULE_span_blank), rule_text(RULE_span_id_negative));
+    assert_non_null(strstr(rule_text(RULE_tag_blank)->example, "tags"));
+}
+
 int
 main(void)
 {
@@ -111,6 +128,7 @@ main(void)
         cmocka_unit_test(the_default_action_is_allowed),
         cmocka_unit_test(letters_and_labels_name_the_actions),
         cmocka_unit_test(hints_count_only),
+        cmocka_unit_test(every_rule_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

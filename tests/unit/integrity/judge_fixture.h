@@ -17,7 +17,7 @@
 #include "message/segment.h"
 #include "support/segment_build.h"
 
-#define GO_ID "0123456789ab1def0123456789abcdef.42.39999999999990001"
+#define GO_ID "0123456789ab1def0123456789abcdef.42.40017535999800001"
 #define JAVA_ID "0123456789ab4def0123456789abcdef.42.17000000000000001"
 #define PLAIN_ID "0b0ce06a-9b0c-4a0c-8f0e-1f2e3d4c5b6a"
 
@@ -149,6 +149,14 @@ static inline void
 begin(void)
 {
     segment_build_begin(&fixture.build, "trace-1", PLAIN_ID);
+}
+
+/* The span's start lies on the time in GO_ID. */
+static inline void
+begin_go(void)
+{
+    fixture.agent = AGENT_IS_GO;
+    segment_build_begin(&fixture.build, GO_ID, GO_ID);
 }
 
 static inline void

@@ -79,7 +79,11 @@ p03_java_cross_thread(void **state)
     (void)state;
     segment_build_begin(&fixture.build, java_id, java_id);
     add(1, 0, SPAN_EXIT, LAYER_HTTP, "h:80");
-    open_with_refs(&(struct build_span){.parent = -1, .start = now_ms, .type = SPAN_LOCAL},
+    open_with_refs(&(struct build_span){.parent = -1,
+                                        .start = now_ms,
+                                        .end = now_ms,
+                                        .operation = "thread",
+                                        .type = SPAN_LOCAL},
                    &(struct build_ref){REF_CROSS_THREAD, java_id, "other", 3, "checkout",
                                        "checkout-1@10.0.0.1", "/op", ""},
                    1);
@@ -98,9 +102,13 @@ p04_java_batch_consumer(void **state)
         refs[i] = (struct build_ref){REF_CROSS_PROCESS, traces[i % 3], "p", (int32_t)i,
                                      "producer",        "p-1",         "/", "kafka:9092"};
     segment_build_begin(&fixture.build, java_id, java_id);
-    open_with_refs(
-        &(struct build_span){.parent = -1, .start = now_ms, .type = SPAN_ENTRY, .layer = LAYER_MQ},
-        refs, 500);
+    open_with_refs(&(struct build_span){.parent = -1,
+                                        .start = now_ms,
+                                        .end = now_ms,
+                                        .operation = "Kafka/t/Consumer",
+                                        .type = SPAN_ENTRY,
+                                        .layer = LAYER_MQ},
+                   refs, 500);
     segment_build_close(&fixture.build);
     end();
     expect_healthy(AGENT_IS_JAVA);
@@ -129,12 +137,15 @@ p06_go_amqp_in_one_segment(void **state)
     add(1, 0, SPAN_EXIT, LAYER_MQ, "amqp:5672");
     add(2, 0, SPAN_EXIT, LAYER_MQ, "amqp:5672");
     for (int32_t span = 3; span <= 4; span++) {
-        open_with_refs(
-            &(struct build_span){
-                .id = span, .start = now_ms, .end = now_ms, .type = SPAN_ENTRY, .layer = LAYER_MQ},
-            &(struct build_ref){REF_CROSS_PROCESS, id, id, span - 2, "checkout",
-                                "checkout-1@10.0.0.1", "/op", "amqp:5672"},
-            1);
+        open_with_refs(&(struct build_span){.id = span,
+                                            .start = now_ms,
+                                            .end = now_ms,
+                                            .operation = "AMQP/Consumer",
+                                            .type = SPAN_ENTRY,
+                                            .layer = LAYER_MQ},
+                       &(struct build_ref){REF_CROSS_PROCESS, id, id, span - 2, "checkout",
+                                           "checkout-1@10.0.0.1", "/op", "amqp:5672"},
+                       1);
         segment_build_close(&fixture.build);
     }
     add(0, -1, SPAN_ENTRY, LAYER_HTTP, "");
@@ -171,7 +182,11 @@ p08_python_continues_itself(void **state)
 {
     (void)state;
     segment_build_begin(&fixture.build, "t", "5be1f0c2a3b411ee8f90a1b2c3d4e5f6");
-    open_with_refs(&(struct build_span){.parent = -1, .start = now_ms, .type = SPAN_LOCAL},
+    open_with_refs(&(struct build_span){.parent = -1,
+                                        .start = now_ms,
+                                        .end = now_ms,
+                                        .operation = "thread",
+                                        .type = SPAN_LOCAL},
                    &(struct build_ref){REF_CROSS_PROCESS, "t", "p", 0, "py",
                                        "0123456789abcdef0123456789abcdef", "/", ""},
                    1);
@@ -201,8 +216,12 @@ p10_dotnet_single_exit(void **state)
     const char *id = "9e107d9d372bb6826bd81d3542a419d6.11.17900000000000007";
     segment_build_begin(&fixture.build, id, id);
     open_with_refs(
-        &(struct build_span){
-            .parent = -1, .start = now_ms, .end = now_ms, .peer = "h:80", .type = SPAN_EXIT},
+        &(struct build_span){.parent = -1,
+                             .start = now_ms,
+                             .end = now_ms,
+                             .operation = "/api",
+                             .peer = "h:80",
+                             .type = SPAN_EXIT},
         &(struct build_ref){REF_CROSS_THREAD, id, "x", 0, "n", "n-1", "/api", "/api/values"}, 1);
     segment_build_close(&fixture.build);
     segment_build_end(&fixture.build, "n", "n-1", false);
@@ -228,6 +247,23 @@ p11_cpp_root_first_and_its_path(void **state)
     add(1, 0, SPAN_EXIT, LAYER_HTTP, "cluster");
     end();
     expect_healthy(AGENT_IS_OTHER);
+}
+
+static void
+p12_the_clock_was_set_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        begin();
+        segment_build_span(&fixture.build, &(struct build_span){.parent = -1,
+                                                                .start = now_ms - i,
+                                                                .end = now_ms - i - 3000,
+                                                                .operation = "/op"});
+        end();
+        expect("span-end-before-start", VERDICT_OBSERVED);
+        assert_int_equal(integrity_class(RULE_span_end_before_start, AGENT_IS_GO), CLASS_HINT);
+        assert_true(is_payload_unchanged());
+    }
 }
 
 static void
@@ -339,6 +375,30 @@ p20_no_span_0(void **state)
 }
 
 static void
+p21_go_s_zero_time(void **state)
+{
+    (void)state;
+    const char *id = go_id(now_ms - 50);
+    fixture.agent = AGENT_IS_GO;
+    segment_build_begin(&fixture.build, id, id);
+    segment_build_span(&fixture.build, &(struct build_span){.parent = -1,
+                                                            .start = now_ms - 50,
+                                                            .end = INT64_C(-6795364578871),
+                                                            .operation = "/op",
+                                                            .component = 5006});
+    end();
+    expect("span-end-unset", VERDICT_REPAIRED);
+    const struct span_view *span = &decode_payload()->spans[0];
+    assert_true(span->skip_analysis);
+    assert_int_equal(span->start_ms, now_ms - 50);
+    assert_int_equal(span->end_ms, INT64_C(-6795364578871));
+    assert_int_equal(span->component, 5006);
+    assert_tagged(0, "span-end-unset");
+    fixture.agent = AGENT_UNKNOWN;
+    assert_stable();
+}
+
+static void
 p22_bytes_that_are_no_text(void **state)
 {
     (void)state;
@@ -404,6 +464,7 @@ main(void)
         TEST(p09_rust_with_two_roots),
         TEST(p10_dotnet_single_exit),
         TEST(p11_cpp_root_first_and_its_path),
+        TEST(p12_the_clock_was_set_back),
         TEST(p13_newer_layer_and_field),
         TEST(p14_zero_spans),
         TEST(p15_java_mq_repeats_a_key),
@@ -412,6 +473,7 @@ main(void)
         TEST(p18_parent_absent),
         TEST(p19_parents_not_earlier),
         TEST(p20_no_span_0),
+        TEST(p21_go_s_zero_time),
         TEST(p22_bytes_that_are_no_text),
         TEST(p23_good_undecodable_good),
         TEST(p24_cache_key_twice),

@@ -232,6 +232,31 @@ plain_id(int32_t i)
     return i;
 }
 
+/* The same finding counts as strong where the agent is identified, as a hint elsewhere. */
+static void
+metrics_tell_hints_apart(void **state)
+{
+    (void)state;
+    struct metrics *metrics = metrics_new();
+    struct integrity *engine = integrity_new(&fixture.settings, metrics);
+    segment_build_begin(&fixture.build, GO_ID, GO_ID);
+    add_span(1, -1);
+    add_span(0, -1);
+    end();
+    for (enum agent agent = AGENT_UNKNOWN; agent <= AGENT_IS_OTHER; agent++) {
+        integrity_judge_segment(engine, segment_build_bytes(&fixture.build), now_ms, agent,
+                                &fixture.judgement);
+        assert_string_equal(found(), "segment-multi-root");
+        bool is_hint = agent == AGENT_UNKNOWN || agent == AGENT_IS_OTHER;
+        assert_int_equal(integrity_found_class(&fixture.judgement, RULE_segment_multi_root, agent),
+                         is_hint ? CLASS_HINT : CLASS_STRONG);
+    }
+    assert_int_equal(metric_get(metrics, METRIC_FINDINGS, RULE_segment_multi_root), 3);
+    assert_int_equal(metric_get(metrics, METRIC_FINDINGS, RULE_COUNT + RULE_segment_multi_root), 2);
+    integrity_free(&engine);
+    metrics_free(&metrics);
+}
+
 static void
 a_hundred_thousand_spans_with_any_ids(void **state)
 {
@@ -306,6 +331,7 @@ main(void)
         TEST(edits_keep_all_other_bytes),
         TEST(findings_come_in_order_and_are_capped),
         TEST(metrics_tell_verdicts_spans_and_findings),
+        TEST(metrics_tell_hints_apart),
         TEST(a_hundred_thousand_spans_with_any_ids),
         TEST(an_edit_that_oap_would_refuse_is_not_made),
     };

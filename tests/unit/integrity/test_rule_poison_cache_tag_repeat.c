@@ -37,11 +37,14 @@ copies_go_blank_ones_too(void **state)
     static const char *const pairs[] = {"cache.op", "read", "",  "", "cache.op", "read",
                                         "",         "",     "b", "", "cache.op", "write"};
     build_cache(pairs, 6, LAYER_CACHE);
-    expect("poison-cache-tag-repeat", VERDICT_REPAIRED);
-    const struct segment_view *out = decode_payload();
-    assert_int_equal(out->n_tags, 4);
-    assert_bytes(tag_of(out, 0, "cache.op#2"), "write");
-    assert_stable();
+    for (int is_kept = 0; is_kept < 2; is_kept++) {
+        use_action(RULE_tag_blank, is_kept ? ACTION_OBSERVE : ACTION_REPAIR);
+        expect("tag-blank,poison-cache-tag-repeat", VERDICT_REPAIRED);
+        const struct segment_view *out = decode_payload();
+        assert_int_equal(out->n_tags, is_kept ? 4 : 3);
+        assert_bytes(tag_of(out, 0, "cache.op#2"), "write");
+        assert_stable();
+    }
 }
 
 static void

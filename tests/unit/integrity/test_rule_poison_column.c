@@ -18,8 +18,12 @@ judge_names(const char *trace_id, const char *service, const char *operation, in
             bool is_poison)
 {
     segment_build_begin(&fixture.build, trace_id, PLAIN_ID);
-    segment_build_span(&fixture.build,
-                       &(struct build_span){.id = 1, .operation = operation, .type = type});
+    segment_build_span(&fixture.build, &(struct build_span){.id = 1,
+                                                            .start = now_ms,
+                                                            .end = now_ms,
+                                                            .operation = operation,
+                                                            .peer = type == SPAN_EXIT ? "db:1" : "",
+                                                            .type = type});
     add_span(0, -1);
     segment_build_end(&fixture.build, service, "i", false);
     expect(is_poison ? "poison-column" : "", is_poison ? VERDICT_QUARANTINED : VERDICT_CLEAN);
