@@ -45,6 +45,7 @@ struct worker {
     struct budget budget;
     struct block_cache blocks;
     struct integrity *integrity;
+    struct integrity_service *services; /* integrity.services; NULL: none */
     struct receive *receive;
     struct store *store;
     struct forward *forward;
@@ -390,22 +391,37 @@ on_heartbeat(void *ctx)
     loop_timer_in(&worker->heartbeat, HEARTBEAT_US);
 }
 
-static struct integrity *
-new_integrity(const struct conf *conf, struct metrics *metrics)
+static enum integrity_mode
+mode_of(enum conf_mode mode)
 {
     static const enum integrity_mode modes[] = {
         [CONF_MODE_OFF] = INTEGRITY_OFF,
         [CONF_MODE_OBSERVE] = INTEGRITY_OBSERVE,
         [CONF_MODE_ENFORCE] = INTEGRITY_ENFORCE,
     };
+    return modes[mode];
+}
+
+static struct integrity *
+new_integrity(struct worker *worker)
+{
+    const struct conf *conf = worker->settings.conf;
+    const struct conf_services *services = &conf->integrity.services;
     struct integrity_settings settings;
     integrity_settings_default(&settings);
-    settings.mode = modes[conf->integrity.mode];
+    settings.mode = mode_of(conf->integrity.mode);
     settings.max_spans = conf->integrity.max_spans;
     settings.storage_jdbc = conf->upstream.storage == CONF_STORAGE_JDBC;
     for (unsigned rule = 0; rule < RULE_COUNT; rule++)
         settings.actions[rule] = conf->integrity.actions.of[rule];
-    return integrity_new(&settings, metrics);
+    if (services->n > 0)
+        worker->services = mem_new_n(struct integrity_service, services->n);
+    for (uint32_t i = 0; i < services->n; i++)
+        worker->services[i] =
+            (struct integrity_service){services->items[i].match, mode_of(services->items[i].mode)};
+    settings.services = worker->services;
+    settings.n_services = services->n;
+    return integrity_new(&settings, worker->settings.metrics);
 }
 
 static struct store *
@@ -463,7 +479,7 @@ set_up(struct worker *worker)
     worker->loop = loop_new();
     budget_init(&worker->budget, worker->settings.budget);
     block_cache_init(&worker->blocks, &worker->budget, KEEP_BLOCKS);
-    worker->integrity = new_integrity(worker->settings.conf, worker->settings.metrics);
+    worker->integrity = new_integrity(worker);
     worker->receive = new_receive(worker);
     worker->store = new_store(worker);
     receive_set_store(worker->receive, worker->store);
@@ -502,6 +518,7 @@ tear_down(struct worker *worker)
     receive_free(&worker->receive);
     store_free(&worker->store);
     integrity_free(&worker->integrity);
+    mem_free(worker->services);
     block_cache_fini(&worker->blocks);
     publish(worker);
     budget_fini(&worker->budget);

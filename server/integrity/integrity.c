@@ -4,6 +4,9 @@
  * them: a clean segment of three spans costs about as much as a few cache lines. */
 #include "integrity/integrity.h"
 
+#include <fnmatch.h>
+#include <string.h>
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -16,6 +19,7 @@ enum {
     PARTS_PER_SPAN = 4, /* tags and refs a segment of max_spans may have on average */
     MIN_PARTS = 65536,  /* a low max_spans counts spans, not the tags of an ordinary segment */
     KEEP_FLAGGED = 1024,
+    MAX_SERVICE_NAME = 512, /* more of a name is not compared with integrity.services */
 };
 
 /* What OAP cannot take ends a whole call, everybody's messages in it: no mode lets that pass. */
@@ -31,18 +35,27 @@ integrity_settings_default(struct integrity_settings *settings)
         settings->actions[i] = rule_row((enum rule)i)->action;
 }
 
+static void
+set_actions(struct integrity *integrity, enum integrity_mode mode)
+{
+    const struct integrity_settings *settings = &integrity->settings;
+    enum rule_action *actions = integrity->actions[mode];
+    for (uint32_t i = 0; i < RULE_COUNT; i++) {
+        bool is_held = mode == INTEGRITY_ENFORCE || (in_every_mode >> i & 1) != 0;
+        actions[i] = is_held ? settings->actions[i] : ACTION_OBSERVE;
+    }
+    /* Other storages take the columns; only a database loses the batch over them. */
+    if (mode == INTEGRITY_ENFORCE && settings->storage_jdbc)
+        actions[RULE_poison_column] = ACTION_QUARANTINE;
+}
+
 void
 integrity_set(struct integrity *integrity, const struct integrity_settings *settings)
 {
     CHECK_OBJ(integrity, INTEGRITY_MAGIC);
     integrity->settings = *settings;
-    for (uint32_t i = 0; i < RULE_COUNT; i++) {
-        bool is_held = settings->mode == INTEGRITY_ENFORCE || (in_every_mode >> i & 1) != 0;
-        integrity->actions[i] = is_held ? settings->actions[i] : ACTION_OBSERVE;
-    }
-    /* Other storages take the columns; only a database loses the batch over them. */
-    if (settings->mode == INTEGRITY_ENFORCE && settings->storage_jdbc)
-        integrity->actions[RULE_poison_column] = ACTION_QUARANTINE;
+    for (uint32_t mode = 0; mode < INTEGRITY_N_MODES; mode++)
+        set_actions(integrity, (enum integrity_mode)mode);
 }
 
 struct integrity *
@@ -58,6 +71,7 @@ integrity_new(const struct integrity_settings *settings, struct metrics *metrics
     span_index_init(&integrity->spans);
     key_index_init(&integrity->keys);
     key_index_init(&integrity->copies);
+    integrity->instances = instance_table_new();
     integrity_set(integrity, settings);
     return integrity;
 }
@@ -73,6 +87,7 @@ integrity_free(struct integrity **integrity)
     span_index_fini(&(*integrity)->spans);
     key_index_fini(&(*integrity)->keys);
     key_index_fini(&(*integrity)->copies);
+    instance_table_free(&(*integrity)->instances);
     mem_free((*integrity)->flagged);
     (*integrity)->magic = 0;
     mem_free(*integrity);
@@ -93,6 +108,7 @@ integrity_begin(struct integrity *integrity, struct bytes message, struct judgem
             mem_resize(integrity->flagged, sizeof(*integrity->flagged) * KEEP_FLAGGED);
     }
     integrity->n_flagged = 0;
+    integrity->mode = integrity->settings.mode;
     out->verdict = VERDICT_CLEAN;
     out->payload = message;
     out->edited = false;
@@ -142,7 +158,7 @@ integrity_action(const struct integrity *integrity, enum rule rule)
     if (rule_row(rule)->rule_class == CLASS_STRONG &&
         integrity_class(rule, integrity->agent) == CLASS_HINT)
         return ACTION_OBSERVE;
-    return integrity->actions[rule];
+    return integrity->actions[integrity->mode][rule];
 }
 
 enum rule_action
@@ -332,7 +348,7 @@ static bool
 ask_facts(struct integrity *integrity, struct bytes message, struct judgement *out)
 {
     uint32_t facts = integrity->view.facts;
-    bool is_off = integrity->settings.mode == INTEGRITY_OFF;
+    bool is_off = integrity->mode == INTEGRITY_OFF;
     if ((facts & FACT_UNKNOWN_FIELD) != 0 && !is_off)
         integrity_find(integrity, RULE_proto_unknown_field, SPAN_NONE, out);
     if ((facts & FACT_INVALID_UTF8_IDENTITY) != 0)
@@ -354,7 +370,7 @@ static bool
 ask_empty(struct integrity *integrity, struct judgement *out)
 {
     struct rule_context context = {.segment = &integrity->view};
-    if (integrity->settings.mode == INTEGRITY_OFF || !rule_segment_empty(&context) ||
+    if (integrity->mode == INTEGRITY_OFF || !rule_segment_empty(&context) ||
         (integrity->view.facts & FACT_LIMIT) != 0)
         return false;
     integrity_find(integrity, RULE_segment_empty, SPAN_NONE, out);
@@ -382,6 +398,34 @@ settle(struct integrity *integrity, const struct rule_context *context, uint64_t
         out->payload = message;
 }
 
+/* The mode of this segment's service. */
+static void
+find_mode(struct integrity *integrity)
+{
+    char name[MAX_SERVICE_NAME];
+    struct bytes service = integrity->view.service;
+    size_t n = service.n < sizeof(name) - 1 ? service.n : sizeof(name) - 1;
+    if (n > 0)
+        memcpy(name, service.p, n);
+    name[n] = '\0';
+    for (uint32_t i = 0; i < integrity->settings.n_services; i++) {
+        if (fnmatch(integrity->settings.services[i].match, name, 0) == 0) {
+            integrity->mode = integrity->settings.services[i].mode;
+            return;
+        }
+    }
+}
+
+/* Who reports: what its instance said of itself, and the shape of the id. */
+static void
+identify(struct integrity *integrity)
+{
+    const struct segment_view *view = &integrity->view;
+    enum agent_language language =
+        instance_table_find(integrity->instances, view->service, view->instance);
+    integrity->agent = agent_identify(language, view->segment_id);
+}
+
 static void
 judge(struct integrity *integrity, struct bytes message, int64_t arrival_ms, struct judgement *out)
 {
@@ -392,11 +436,13 @@ judge(struct integrity *integrity, struct bytes message, int64_t arrival_ms, str
         return;
     }
     out->segment = &integrity->view;
+    if (integrity->settings.n_services > 0)
+        find_mode(integrity);
     if (ask_empty(integrity, out)) {
         settle(integrity, NULL, 0, message, out);
         return;
     }
-    if (integrity->view.facts != 0 || integrity->settings.mode == INTEGRITY_OFF) {
+    if (integrity->view.facts != 0 || integrity->mode == INTEGRITY_OFF) {
         bool goes_on = ask_facts(integrity, message, out);
         if (!goes_on) {
             if (out->verdict != VERDICT_QUARANTINED)
@@ -408,6 +454,8 @@ judge(struct integrity *integrity, struct bytes message, int64_t arrival_ms, str
         settle(integrity, NULL, 0, message, out);
         return;
     }
+    if (integrity->agent == AGENT_UNKNOWN)
+        identify(integrity);
     uint64_t of_segment = ask_rules(integrity, arrival_ms, &context, out);
     if (out->rules != 0)
         settle(integrity, &context, of_segment, message, out);

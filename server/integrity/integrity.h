@@ -17,7 +17,7 @@
 #include "integrity/rule.h"
 #include "message/segment.h"
 
-enum integrity_mode { INTEGRITY_OFF, INTEGRITY_OBSERVE, INTEGRITY_ENFORCE };
+enum integrity_mode { INTEGRITY_OFF, INTEGRITY_OBSERVE, INTEGRITY_ENFORCE, INTEGRITY_N_MODES };
 
 /* In the order of metric dimension VERDICT. */
 enum verdict {
@@ -39,6 +39,13 @@ struct integrity_settings {
     enum rule_action actions[RULE_COUNT]; /* per rule: default or what integrity.actions says */
     uint32_t max_spans;
     bool storage_jdbc; /* upstream.storage: jdbc */
+    /* Other modes for the segments of services whose name matches (fnmatch); the first counts.
+     * Outlives the engine. */
+    const struct integrity_service {
+        const char *match;
+        enum integrity_mode mode;
+    } * services;
+    uint32_t n_services;
 };
 /* mode enforce, every rule's default, max_spans 100000. */
 void integrity_settings_default(struct integrity_settings *);
@@ -76,12 +83,14 @@ enum rule_class integrity_found_class(const struct judgement *, enum rule, enum 
 /* Where METRIC_FINDINGS counts them: hints apart from what is sure. */
 uint32_t integrity_metric_index(const struct judgement *, enum rule);
 
-/* One SegmentObject; arrival_ms is 0 where it is not known. Counts segments_total, spans_total and
+/* One SegmentObject; arrival_ms is 0 where it is not known. AGENT_UNKNOWN: told from the properties
+ * its instance reported here and the shape of its id. Counts segments_total, spans_total and
  * findings. */
 void integrity_judge_segment(struct integrity *, struct bytes message, int64_t arrival_ms,
                              enum agent, struct judgement *out);
-/* Any other stored message: decodable, UTF-8, U+0000 in logs, an event's layer. service_known: a
- * log's service stands in this message or earlier on its stream. Counts findings. */
+/* Any other stored message (InstanceProperties are remembered): decodable, UTF-8, U+0000 in logs,
+ * an event's layer. service_known: a log's service stands in this message or earlier on its stream.
+ * Counts findings. */
 void integrity_judge_stored(struct integrity *, enum message_type, struct bytes message,
                             bool service_known, struct judgement *out);
 /* For findings of the deframer (scope STREAM): counts, gives nothing. */

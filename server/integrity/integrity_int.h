@@ -4,6 +4,7 @@
 #define INTEGRITY_INTEGRITY_INT_H
 
 #include "base/arena.h"
+#include "integrity/instance_table.h"
 #include "integrity/integrity.h"
 #include "integrity/key_index.h"
 #include "integrity/span_index.h"
@@ -25,12 +26,14 @@ struct flagged_span {
 struct integrity {
     uint32_t magic;
     struct integrity_settings settings;
-    enum rule_action actions[RULE_COUNT]; /* with mode and storage taken into account */
-    struct metrics *metrics;              /* NULL offline */
-    struct arena *arena;                  /* edited bytes of the message at hand */
+    enum rule_action actions[INTEGRITY_N_MODES][RULE_COUNT]; /* with storage taken into account */
+    enum integrity_mode mode;                                /* for the message at hand */
+    struct metrics *metrics;                                 /* NULL offline */
+    struct arena *arena; /* edited bytes of the message at hand */
     struct segment_view view;
     struct span_index spans;
     struct key_index keys, copies;
+    struct instance_table *instances;
     struct flagged_span *flagged;
     uint32_t n_flagged, cap_flagged;
     uint32_t n_judged; /* for the sample of CHECK_DURATION */
@@ -48,6 +51,8 @@ void integrity_find(struct integrity *, enum rule, uint32_t span, struct judgeme
 enum rule_action integrity_strongest(const struct integrity *, uint64_t rules, enum rule *reason);
 /* The action for one rule, for the agent at hand. */
 enum rule_action integrity_action(const struct integrity *, enum rule);
+/* What a message of InstanceProperties says of its agent is kept. */
+void integrity_learn(struct integrity *, struct bytes message);
 /* Adds the findings to the metrics. */
 void integrity_count(struct integrity *, const struct judgement *);
 /* Sets the message aside or drops it: the bytes as they came. */

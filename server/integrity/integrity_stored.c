@@ -4,12 +4,20 @@
 #include "message/message.h"
 
 enum { EVENT_LAYER = 9 };
+/* Of InstanceProperties and KeyStringValuePair. */
+enum {
+    PROPERTIES_SERVICE = 1,
+    PROPERTIES_INSTANCE = 2,
+    PROPERTIES = 3,
+    PAIR_KEY = 1,
+    PAIR_VALUE = 2
+};
 
 static void
 ask(struct integrity *integrity, enum message_type type, struct bytes message, bool service_known,
     const struct message_facts *facts, struct judgement *out)
 {
-    bool is_off = integrity->settings.mode == INTEGRITY_OFF;
+    bool is_off = integrity->mode == INTEGRITY_OFF;
     if (facts->unknown_field && !is_off)
         integrity_find(integrity, RULE_proto_unknown_field, SPAN_NONE, out);
     if (facts->invalid_utf8)
@@ -20,6 +28,30 @@ ask(struct integrity *integrity, enum message_type type, struct bytes message, b
         integrity_find(integrity, RULE_log_service_missing, SPAN_NONE, out);
     if (type == MESSAGE_LogData && facts->nul && !is_off)
         integrity_find(integrity, RULE_log_nul, SPAN_NONE, out);
+}
+
+struct learning {
+    struct bytes language;
+};
+
+static void
+on_property(void *ctx, struct bytes property)
+{
+    struct learning *learning = ctx;
+    if (bytes_equal(message_string_field(property, PAIR_KEY), BYTES("language")))
+        learning->language = message_string_field(property, PAIR_VALUE);
+}
+
+void
+integrity_learn(struct integrity *integrity, struct bytes message)
+{
+    struct learning learning = {BYTES_NONE};
+    if (message_each_field(message, PROPERTIES, on_property, &learning) != ERR_OK ||
+        learning.language.n == 0)
+        return;
+    instance_table_learn(integrity->instances, message_string_field(message, PROPERTIES_SERVICE),
+                         message_string_field(message, PROPERTIES_INSTANCE),
+                         agent_language_of(learning.language));
 }
 
 static bool
@@ -66,6 +98,8 @@ integrity_judge_stored(struct integrity *integrity, enum message_type type, stru
         integrity_find(integrity, RULE_proto_undecodable, SPAN_NONE, out);
     else
         ask(integrity, type, message, service_known, &facts, out);
+    if (type == MESSAGE_InstanceProperties && (out->rules & RULE_BIT(proto_undecodable)) == 0)
+        integrity_learn(integrity, message);
     if (out->rules != 0)
         settle(integrity, type, message, out);
     integrity_count(integrity, out);

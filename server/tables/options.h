@@ -55,7 +55,7 @@
     SECTION("integrity", integrity, "how segments are judged") \
       OPTION(integrity., mode, ENUM, mode, "enforce", "", "", LIVE, BUILT, "off, observe (count only) or enforce; what OAP cannot parse is set aside in every mode") \
       OPTION(integrity., actions, ACTIONS, NONE, "{}", "", "", LIVE, BUILT, "rule: action, within what the rule allows; actions: observe, tag, repair, quarantine, drop") \
-      OPTION(integrity., services, SERVICES, NONE, "[]", "", "", LIVE, LATER(105), "modes by service, first match wins: [{match: \"legacy-*\", mode: observe}]") \
+      OPTION(integrity., services, SERVICES, NONE, "[]", "", "", LIVE, BUILT, "modes for segments by service (* and ?), first match wins: [{match: \"legacy-*\", mode: observe}]") \
       OPTION(integrity., max_spans, INT, NONE, "100000", "1", "10000000", LIVE, BUILT, "spans of one segment that are judged; beyond it only the bytes are checked") \
       OPTION(integrity., window, DURATION, NONE, "300s", "0s", "1h", LIVE, LATER(106), "how long rules over several segments remember; 0s = off") \
       OPTION(integrity., window_memory, SIZE_AUTO, NONE, "auto", "1MiB", "", LIVE, LATER(106), "memory of that window; auto: 64MiB, at most 12 % of limits.memory") \
@@ -226,7 +226,6 @@
     CODE(102, "the HTTP port is not built yet",             "nothing listens there; agents use gRPC") \
     CODE(103, "tokens of agents are not checked yet",       "every agent is let in; protect the port by other means") \
     CODE(104, "an age limit of connections is not built yet", "connections stay as long as agents keep them") \
-    CODE(105, "modes by service are not built yet",         "integrity.mode holds for all services") \
     CODE(106, "rules over several segments are not built yet", "each segment is judged by itself") \
     CODE(110, "TLS towards the backend is not built yet",   "data travels in clear text") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \

@@ -317,6 +317,42 @@ an_edit_that_oap_would_refuse_is_not_made(void **state)
     mem_free(filler);
 }
 
+static void
+expect_of(const char *service, enum verdict verdict)
+{
+    begin();
+    add_span(0, -1);
+    add_span(2, 1);
+    segment_build_end(&fixture.build, service, "i", false);
+    judge_bytes(segment_build_bytes(&fixture.build));
+    assert_string_equal(verdict_label(fixture.judgement.verdict), verdict_label(verdict));
+}
+
+static void
+the_first_match_gives_a_service_its_mode(void **state)
+{
+    (void)state;
+    static const struct integrity_service services[] = {
+        {"legacy-pay", INTEGRITY_ENFORCE}, {"legacy-*", INTEGRITY_OBSERVE}, {"?", INTEGRITY_OFF}};
+    char name[2000];
+    expect_of("legacy-shop", VERDICT_TAGGED);
+    fixture.settings.services = services;
+    fixture.settings.n_services = 3;
+    integrity_set(fixture.engine, &fixture.settings);
+    expect_of("legacy-shop", VERDICT_OBSERVED);
+    expect_of("legacy-pay", VERDICT_TAGGED);
+    expect_of("x", VERDICT_CLEAN);
+    expect_of("xy", VERDICT_TAGGED);
+    expect_of("", VERDICT_TAGGED);
+    memset(name, 'a', sizeof(name));
+    memcpy(name, "legacy-", 7);
+    name[sizeof(name) - 1] = '\0';
+    expect_of(name, VERDICT_OBSERVED);
+    use_mode(INTEGRITY_OFF);
+    expect_of("shop", VERDICT_CLEAN);
+    expect_of("legacy-pay", VERDICT_TAGGED);
+}
+
 int
 main(void)
 {
@@ -325,6 +361,7 @@ main(void)
         TEST(mode_observe_counts_only),
         TEST(mode_off_looks_at_bytes_only),
         TEST(a_reload_takes_effect_at_the_next_message),
+        TEST(the_first_match_gives_a_service_its_mode),
         TEST(the_strongest_action_decides),
         TEST(a_segment_rule_and_a_span_rule_share_one_tag),
         TEST(a_span_that_has_the_tag_is_left_alone),
