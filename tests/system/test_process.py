@@ -161,7 +161,7 @@ def test_a_taken_port_exits_71(key):
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         sets = {"listen.grpc.address": "127.0.0.1:0", "telemetry.address": "127.0.0.1:0",
-                "upstream.addresses": "127.0.0.1:1"}
+                "upstream.addresses": "127.0.0.1:1", "buffer.mode": "memory"}
         sets[key] = f"127.0.0.1:{port}"
         result = run("serve", *[word for k, v in sets.items() for word in ("--set", f"{k}={v}")])
     assert result.returncode == 71
