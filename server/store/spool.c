@@ -203,7 +203,7 @@ static enum err
 new_file(struct spool *s, uint64_t least_bytes, int64_t now_ms)
 {
     uint64_t n_bytes = s->settings.file_bytes > least_bytes ? s->settings.file_bytes : least_bytes;
-    if (!spool_trim_has_room(s, n_bytes, now_ms))
+    if (!spool_trim_has_room(s, n_bytes))
         return ERR_NO_SPACE;
     char path[SPOOL_PATH_BYTES];
     uint32_t suffix;

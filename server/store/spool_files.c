@@ -402,6 +402,32 @@ spool_files_path_of(const struct spool *s, const struct spool_file *f, char out[
     spool_files_path(s, name, out);
 }
 
+uint64_t
+spool_files_size_of(const struct spool *s, const char *name)
+{
+    char path[SPOOL_PATH_BYTES];
+    int file;
+    uint64_t n = 0;
+    spool_files_path(s, name, path);
+    if (s->disk->open(s->disk->ctx, path, DISK_LOOK, &file))
+        return 0;
+    if (s->disk->size(s->disk->ctx, file, &n))
+        n = 0;
+    s->disk->close(s->disk->ctx, file);
+    return n;
+}
+
+enum err
+spool_files_set_aside(struct spool *s, const struct spool_file *f)
+{
+    char path[SPOOL_PATH_BYTES], aside[SPOOL_PATH_BYTES + sizeof(SPOOL_CORRUPT_SUFFIX)];
+    spool_files_path_of(s, f, path);
+    size_t n = strlen(path);
+    memcpy(aside, path, n);
+    memcpy(aside + n, SPOOL_CORRUPT_SUFFIX, sizeof(SPOOL_CORRUPT_SUFFIX));
+    return s->disk->rename(s->disk->ctx, path, aside);
+}
+
 /* DISK_UPDATE would make a file that somebody removed: looked at first. What we may only read stays
  * readable. */
 enum err

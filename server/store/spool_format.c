@@ -241,6 +241,13 @@ spool_name_look(const char *name, uint64_t *base, uint32_t *suffix)
     return name[NAME_DIGITS] == '-' && look_suffix(name + NAME_DIGITS + 1, suffix);
 }
 
+bool
+spool_name_is_corrupt(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && strcmp(dot, SPOOL_CORRUPT_SUFFIX) == 0;
+}
+
 void
 spool_name_fill(uint64_t base, uint32_t suffix, char out[SPOOL_NAME_BYTES])
 {

@@ -117,6 +117,9 @@ enum err spool_cursor_look(const uint8_t *slot, uint64_t seed, struct spool_curs
 /* "00000000000003e8" or "00000000000003e8-1"; false for any other name. */
 bool spool_name_look(const char *name, uint64_t *base, uint32_t *suffix);
 enum { SPOOL_NAME_BYTES = 32 };
+#define SPOOL_CORRUPT_SUFFIX ".corrupt"
+/* "*.corrupt": a file that is kept for a look. */
+bool spool_name_is_corrupt(const char *name);
 void spool_name_fill(uint64_t base, uint32_t suffix, char out[SPOOL_NAME_BYTES]);
 
 #endif

@@ -147,6 +147,10 @@ struct spool_mark spool_files_mark(const struct spool_file *, uint64_t sequence)
 void spool_files_path(const struct spool *, const char *name, char out[SPOOL_PATH_BYTES]);
 void spool_files_path_of(const struct spool *, const struct spool_file *,
                          char out[SPOOL_PATH_BYTES]);
+/* Bytes of a file with that name; 0 where it cannot be told. */
+uint64_t spool_files_size_of(const struct spool *, const char *name);
+/* On disk the file is called *.corrupt from now on. */
+enum err spool_files_set_aside(struct spool *, const struct spool_file *) MUST_CHECK;
 /* Opens the descriptor for reading and updating if need be. */
 enum err spool_files_open(struct spool *, struct spool_file *) MUST_CHECK;
 void spool_files_close(struct spool *, struct spool_file *);
@@ -182,7 +186,7 @@ uint64_t spool_trim_next_us(const struct spool *);
 /* At the end: what is done leaves the disk. */
 void spool_trim_end(struct spool *);
 /* Room for a new file of n bytes by quota and min_free; with drop_oldest it makes room. */
-bool spool_trim_has_room(struct spool *, uint64_t n, int64_t now_ms);
+bool spool_trim_has_room(struct spool *, uint64_t n);
 
 /* spool_move.c: the last records of an old file are appended again (rule 9), so that one dead
  * method does not hold the disk. */

@@ -70,8 +70,7 @@ size_of(const struct look *look, const char *name)
 static void
 on_other_name(struct look *look, const char *name)
 {
-    const char *dot = strrchr(name, '.');
-    if (dot != NULL && strcmp(dot, ".corrupt") == 0) {
+    if (spool_name_is_corrupt(name)) {
         look->summary->n_corrupt_files++;
         look->summary->n_corrupt_bytes += size_of(look, name);
     } else if (strcmp(name, "LOCK") != 0 && strcmp(name, "cursor") != 0) {

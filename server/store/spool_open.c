@@ -134,30 +134,14 @@ struct names {
     size_t n, size;
 };
 
-static uint64_t
-size_of_name(const struct spool *s, const char *name)
-{
-    char path[SPOOL_PATH_BYTES];
-    int file;
-    uint64_t n = 0;
-    spool_files_path(s, name, path);
-    if (s->disk->open(s->disk->ctx, path, DISK_LOOK, &file))
-        return 0;
-    if (s->disk->size(s->disk->ctx, file, &n))
-        n = 0;
-    s->disk->close(s->disk->ctx, file);
-    return n;
-}
-
 static void
 on_name(void *ctx, const char *name)
 {
     struct names *names = ctx;
     struct found f;
     if (!spool_name_look(name, &f.base, &f.suffix) || f.base >= SPOOL_SEQUENCE_END) {
-        const char *dot = strrchr(name, '.');
-        if (dot && strcmp(dot, ".corrupt") == 0)
-            names->spool->n_corrupt_bytes += size_of_name(names->spool, name);
+        if (spool_name_is_corrupt(name))
+            names->spool->n_corrupt_bytes += spool_files_size_of(names->spool, name);
         return;
     }
     if (names->n == names->size) {

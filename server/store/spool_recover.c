@@ -286,18 +286,12 @@ has_strange_bytes(struct walk *w)
 static void
 discard_empty(struct walk *w)
 {
-    char path[SPOOL_PATH_BYTES], aside[SPOOL_PATH_BYTES + 16];
+    char path[SPOOL_PATH_BYTES];
     struct spool *s = w->spool;
     struct spool_file *f = w->file;
     bool is_strange = has_strange_bytes(w);
-    size_t n;
-    enum err err;
     spool_files_path_of(s, f, path);
-    n = strlen(path);
-    memcpy(aside, path, n);
-    memcpy(aside + n, ".corrupt", sizeof(".corrupt"));
-    err = is_strange ? s->disk->rename(s->disk->ctx, path, aside)
-                     : s->disk->remove(s->disk->ctx, path);
+    enum err err = is_strange ? spool_files_set_aside(s, f) : s->disk->remove(s->disk->ctx, path);
     if (err)
         s->counts.n_errors++;
     if (err || is_strange)

@@ -20,22 +20,18 @@ end_first(struct spool *s)
 enum err
 spool_release_take(struct spool *s, struct spool_file *f, const char *path)
 {
-    int file = SPOOL_NO_FILE;
     /* A full disk waits for the space. */
     bool is_now = s->n_releases == SPOOL_MAX_RELEASES || s->state == SPOOL_FULL ||
-                  s->disk->open(s->disk->ctx, path, DISK_LOOK, &file) != ERR_OK;
-    if (!is_now) {
-        s->disk->close(s->disk->ctx, file); /* only now is it sure that opening makes none */
-        is_now = s->disk->open(s->disk->ctx, path, DISK_UPDATE, &file) != ERR_OK;
-    }
+                  spool_files_open(s, f) != ERR_OK;
     enum err err = s->disk->remove(s->disk->ctx, path);
     if (is_now)
         return err;
     if (err != ERR_OK) {
-        s->disk->close(s->disk->ctx, file);
+        spool_files_close(s, f);
         return err;
     }
-    s->releases[s->n_releases++] = (struct spool_release){.file = file, .n_left = f->size};
+    s->releases[s->n_releases++] = (struct spool_release){.file = f->file, .n_left = f->size};
+    f->file = SPOOL_NO_FILE; /* passed on */
     return ERR_OK;
 }
 

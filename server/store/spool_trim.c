@@ -4,10 +4,8 @@
  * directory is synced. A leased record is never dropped under its holder. */
 #include "store/spool_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/log.h"
 
 enum { TRIM_US = 100 * 1000, SLOW_TRIM_US = 1000 * 1000, RETRY_US = 10 * 1000 * 1000 };
@@ -34,14 +32,13 @@ has_removable(const struct spool *s)
 static enum err
 take_away(struct spool *s, struct spool_file *f)
 {
-    char path[SPOOL_PATH_BYTES], kept[SPOOL_PATH_BYTES];
+    char path[SPOOL_PATH_BYTES];
     spool_files_path_of(s, f, path);
     if (!f->is_damaged)
         return spool_release_take(s, f, path);
-    int n = snprintf(kept, sizeof(kept), "%s.corrupt", path);
-    check(n > 0 && (size_t)n < sizeof(kept));
-    log_error("store", "a damaged spool file is kept for a look", "file=%s", kept);
-    return s->disk->rename(s->disk->ctx, path, kept);
+    log_error("store", "a damaged spool file is kept for a look", "file=%s" SPOOL_CORRUPT_SUFFIX,
+              path);
+    return spool_files_set_aside(s, f);
 }
 
 static void
@@ -213,8 +210,7 @@ static void
 on_name(void *ctx, const char *name)
 {
     struct oldest_name *oldest = ctx;
-    const char *dot = strrchr(name, '.');
-    if (dot == NULL || strcmp(dot, ".corrupt") != 0 || strlen(name) >= sizeof(oldest->name))
+    if (!spool_name_is_corrupt(name) || strlen(name) >= sizeof(oldest->name))
         return;
     if (oldest->name[0] == '\0' || strcmp(name, oldest->name) < 0)
         memcpy(oldest->name, name, strlen(name) + 1);
@@ -226,17 +222,11 @@ remove_oldest_corrupt(struct spool *s)
 {
     struct oldest_name oldest = {{0}};
     char path[SPOOL_PATH_BYTES];
-    int file;
-    uint64_t n = 0;
     if (s->n_corrupt_bytes == 0 ||
         s->disk->list(s->disk->ctx, s->path, on_name, &oldest) != ERR_OK || oldest.name[0] == '\0')
         return false;
     spool_files_path(s, oldest.name, path);
-    if (s->disk->open(s->disk->ctx, path, DISK_LOOK, &file) == ERR_OK) {
-        if (s->disk->size(s->disk->ctx, file, &n) != ERR_OK)
-            n = 0;
-        s->disk->close(s->disk->ctx, file);
-    }
+    uint64_t n = spool_files_size_of(s, oldest.name);
     if (s->disk->remove(s->disk->ctx, path) != ERR_OK)
         return false;
     n = n < s->n_corrupt_bytes ? n : s->n_corrupt_bytes;
@@ -262,9 +252,8 @@ drop_oldest(struct spool *s, uint64_t now_us)
 }
 
 bool
-spool_trim_has_room(struct spool *s, uint64_t n, int64_t now_ms)
+spool_trim_has_room(struct spool *s, uint64_t n)
 {
-    (void)now_ms;
     if (fits(s, n))
         return true;
     remove_done(s, s->trimmed_us);
