@@ -26,7 +26,7 @@ uses_integrity := message conf base
 uses_store := conf base
 uses_forward := grpc net store conf base
 uses_receive := grpc net message integrity store forward conf base
-uses_admin := net store forward integrity conf base
+uses_admin := net store forward integrity message conf base
 uses_daemon := admin receive forward store integrity message grpc h2 net conf base
 uses_command := daemon admin receive forward store integrity message grpc h2 net conf base
 
@@ -206,7 +206,7 @@ bench-durable: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(BENCH)/group_commi
 # Checks. Each step's last line is "N passed, N failed"; tests/run-steps.sh adds them up.
 PYTHON := /usr/bin/python3
 SHAPED := $(wildcard server/*/*.[ch] server/*/*/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/torture/*.[ch])
-GENERATED := options:configuration metrics:metrics errors:errors methods:protocol rules:rules
+GENERATED := options:configuration metrics:metrics errors:errors methods:protocol rules:rules diagnoses:diagnoses
 
 .PHONY: lint size format format-check gen gen-check
 lint: ## layers, tables, sizes, banned calls

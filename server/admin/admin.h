@@ -1,7 +1,10 @@
 /* The face of admin/: the read-only telemetry port. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin   /metrics /livez /readyz /healthz /buildinfo over net/http1
- * expose  all metrics as Prometheus text or OpenMetrics
+/* admin            /metrics /livez /readyz /healthz /buildinfo over net/http1
+ * expose           all metrics as Prometheus text or OpenMetrics
+ * admin_api        the operator's port and socket: who may call, and which handler answers
+ * admin_instances  GET /api/v1/instances
+ * admin_overview   GET /api/v1/overview, /api/v1/backends
  * On the control thread's loop. It reads other threads' published metric slots and nothing else of
  * theirs. */
 #ifndef ADMIN_ADMIN_H

@@ -29,24 +29,31 @@ value_at(const struct scrape *scrape, const struct metric_row *row, uint32_t ind
 
 /* In OpenMetrics a counter's family goes without "_total". */
 static void
-add_family_name(const struct scrape *scrape, const char *name, bool is_counter)
+add_family_name(struct text *out, bool openmetrics, const char *name, bool is_counter)
 {
     size_t n = strlen(name), suffix = strlen("_total");
-    if (scrape->openmetrics && is_counter && n > suffix && strcmp(name + n - suffix, "_total") == 0)
+    if (openmetrics && is_counter && n > suffix && strcmp(name + n - suffix, "_total") == 0)
         n -= suffix;
-    text_add_bytes(scrape->out, bytes_of(name, n));
+    text_add_bytes(out, bytes_of(name, n));
+}
+
+void
+expose_add_header(struct text *out, bool openmetrics, const char *prefix, const char *name,
+                  const char *type, const char *help)
+{
+    bool is_counter = strcmp(type, "counter") == 0;
+    text_addf(out, "# HELP %s", prefix);
+    add_family_name(out, openmetrics, name, is_counter);
+    text_addf(out, " %s\n# TYPE %s", help, prefix);
+    add_family_name(out, openmetrics, name, is_counter);
+    text_addf(out, " %s\n", type);
 }
 
 static void
 add_header(const struct scrape *scrape, const char *prefix, const char *name, const char *type,
            const char *help)
 {
-    bool is_counter = strcmp(type, "counter") == 0;
-    text_addf(scrape->out, "# HELP %s", prefix);
-    add_family_name(scrape, name, is_counter);
-    text_addf(scrape->out, " %s\n# TYPE %s", help, prefix);
-    add_family_name(scrape, name, is_counter);
-    text_addf(scrape->out, " %s\n", type);
+    expose_add_header(scrape->out, scrape->openmetrics, prefix, name, type, help);
 }
 
 static const char *
@@ -74,6 +81,13 @@ static const char *
 retry_label(uint32_t index)
 {
     static const char *const labels[] = {"status", "connection", "timeout"};
+    return labels[index];
+}
+
+static const char *
+replayed_label(uint32_t index)
+{
+    static const char *const labels[] = {"replayed", "repaired", "refused"};
     return labels[index];
 }
 
@@ -163,6 +177,9 @@ add_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_
         break;
     case BY_EVICTED:
         text_addf(out, "reason=\"%s\"", index == EVICTED_FULL ? "full" : "expired");
+        break;
+    case BY_REPLAYED:
+        text_addf(out, "result=\"%s\"", replayed_label(index));
         break;
     case BY_SIGNAL_REASON:
     case BY_BACKEND_CODE:
@@ -314,28 +331,15 @@ add_single(const struct scrape *scrape, const char *name, const char *help, int6
     text_addf(scrape->out, "spangate_%s %lld\n", name, (long long)value);
 }
 
-static uint64_t
-total_of(const struct scrape *scrape, enum metric metric)
-{
-    const struct metric_row *row = metric_row(metric);
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < row->n; i++)
-        total += value_at(scrape, row, i);
-    return total;
-}
-
 static void
 add_ledger(const struct scrape *scrape)
 {
-    uint64_t ended = total_of(scrape, METRIC_ITEMS_FORWARDED) +
-                     total_of(scrape, METRIC_ITEMS_DROPPED) +
-                     total_of(scrape, METRIC_ITEMS_QUARANTINED);
-    uint64_t held = total_of(scrape, METRIC_ITEMS_QUEUED) + total_of(scrape, METRIC_ITEMS_INFLIGHT);
+    struct expose_ledger ledger;
+    expose_ledger_read(scrape->sums, &ledger);
     add_single(scrape, "ledger_imbalance_items",
                "Accepted or restored items that ended nowhere and are not held. Was anything lost "
                "in silence?",
-               (int64_t)(total_of(scrape, METRIC_ITEMS_ACCEPTED) +
-                         total_of(scrape, METRIC_SPOOL_RECOVERED) - ended - held));
+               ledger.imbalance);
     add_header(scrape, "spangate_", "buffer_items", "gauge",
                "Items held, queued or in flight. Is the buffer filling?");
     for (uint32_t i = 0; i < SIGNAL_COUNT; i++)
@@ -412,28 +416,35 @@ add_process(const struct scrape *scrape)
 /* An item that one thread took and another ended may be seen to end before it came: the threads are
  * read one after the other. */
 static bool
-has_negative(const struct scrape *scrape)
+has_negative(const uint64_t *sums)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         const struct metric_row *row = metric_row((enum metric)i);
         for (uint32_t k = 0; row->kind == METRIC_GAUGE && k < row->n; k++)
-            if ((int64_t)value_at(scrape, row, k) < 0)
+            if ((int64_t)sums[row->first + k * row->width] < 0)
                 return true;
     }
     return false;
 }
 
+uint64_t *
+expose_collect(const struct expose_source *source)
+{
+    uint64_t *sums = mem_new_n(uint64_t, metric_n_slots());
+    for (int i = 0; i < COLLECT_TRIES; i++) {
+        memset(sums, 0, metric_n_slots() * sizeof(*sums));
+        for (uint32_t m = 0; m < source->n_metrics; m++)
+            metrics_collect(source->metrics[m], sums);
+        if (!has_negative(sums))
+            break;
+    }
+    return sums;
+}
+
 static void
 collect(struct scrape *scrape)
 {
-    scrape->sums = mem_new_n(uint64_t, metric_n_slots());
-    for (int i = 0; i < COLLECT_TRIES; i++) {
-        memset(scrape->sums, 0, metric_n_slots() * sizeof(*scrape->sums));
-        for (uint32_t m = 0; m < scrape->source->n_metrics; m++)
-            metrics_collect(scrape->source->metrics[m], scrape->sums);
-        if (!has_negative(scrape))
-            break;
-    }
+    scrape->sums = expose_collect(scrape->source);
     for (uint32_t i = 0; i < METRIC_BACKENDS; i++)
         if (!scrape->source->backend_name(scrape->source->ctx, i, scrape->backends[i]))
             scrape->backends[i][0] = '\0';
@@ -449,6 +460,7 @@ expose_text(const struct expose_source *source, bool openmetrics, struct text *o
     collect(scrape);
     for (unsigned i = 0; i < METRIC_COUNT; i++)
         add_family(scrape, metric_row((enum metric)i));
+    expose_instances(source->instances, openmetrics, out);
     add_ledger(scrape);
     add_readiness(scrape);
     add_build_info(scrape);

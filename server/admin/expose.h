@@ -11,6 +11,7 @@
 
 #include "base/metric.h"
 #include "base/text.h"
+#include "integrity/instances.h"
 
 enum { EXPOSE_BACKEND_NAME = 300 };
 
@@ -25,9 +26,29 @@ struct expose_source {
     uint32_t (*not_ready)(void *ctx); /* 0: ready */
     /* The backend in a balancer slot; false: the slot is not in use. */
     bool (*backend_name)(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME]);
+    struct instances *instances; /* of the control thread; NULL: none */
 };
+
+/* Every item accepted or restored is forwarded, dropped, quarantined or held; what is missing is
+ * the imbalance. */
+struct expose_ledger {
+    uint64_t accepted, restored, forwarded, dropped, quarantined, queued, inflight;
+    int64_t imbalance;
+};
+/* sums: of all threads, metric_n_slots of them. */
+void expose_ledger_read(const uint64_t *sums, struct expose_ledger *out);
 
 /* The control thread. */
 void expose_text(const struct expose_source *, bool openmetrics, struct text *out);
+
+/* The families by instance, which come from the registry and not from slots. */
+struct expose_instance_family {
+    const char *name; /* without the prefix */
+    const char *type, *labels, *help;
+};
+const struct expose_instance_family *expose_instance_family(uint32_t i); /* NULL: no more */
+/* How many instances get series of their own, for instances_set_series: telemetry.top_instances,
+ * and so few that all their series and those of the rest stay within telemetry.max_series. */
+uint32_t expose_instance_limit(uint32_t top_instances, uint32_t max_series);
 
 #endif

@@ -38,6 +38,7 @@ enum metric_dimension_size {
     DIMENSION_GOAWAY = 3,                                /* age drain error */
     DIMENSION_METHOD_CODE = METHOD_COUNT * METRIC_CODES, /* method 0 = unknown */
     DIMENSION_EVICTED = 2,                               /* full expired */
+    DIMENSION_REPLAYED = 3,                              /* replayed repaired refused */
 };
 
 enum metric_dimension {
@@ -55,12 +56,14 @@ enum metric_dimension {
     BY_GOAWAY,
     BY_METHOD_CODE,
     BY_EVICTED,
+    BY_REPLAYED,
 };
 enum { LISTENER_GRPC, LISTENER_GRPC_TLS, LISTENER_HTTP };
 enum { REFUSED_LIMIT, REFUSED_TLS, REFUSED_AUTH, REFUSED_MEMORY, REFUSED_DRAINING };
 enum { GOAWAY_AGE, GOAWAY_DRAIN, GOAWAY_ERROR };
 enum { RETRY_STATUS, RETRY_CONNECTION, RETRY_TIMEOUT };
 enum { EVICTED_FULL, EVICTED_EXPIRED };
+enum { REPLAYED_AS_IS, REPLAYED_REPAIRED, REPLAYED_REFUSED };
 enum { TIER_MEMORY, TIER_DISK };
 
 /* OLDEST: a time in Unix milliseconds, 0: none; of all threads the earliest counts. Shown as an age

@@ -17,7 +17,14 @@ enum rule {
 _Static_assert(RULE_COUNT <= 64, "a span's findings are one 64-bit mask");
 
 enum rule_class { CLASS_PROOF, CLASS_STRONG, CLASS_POISON, CLASS_EXTERNAL, CLASS_HINT };
-enum rule_scope { SCOPE_STREAM, SCOPE_MESSAGE, SCOPE_SEGMENT, SCOPE_SPAN, SCOPE_STORED };
+enum rule_scope {
+    SCOPE_STREAM,
+    SCOPE_MESSAGE,
+    SCOPE_SEGMENT,
+    SCOPE_SPAN,
+    SCOPE_STORED,
+    SCOPE_STATE
+};
 /* In rising order of consequence. */
 enum rule_action { ACTION_OBSERVE, ACTION_TAG, ACTION_REPAIR, ACTION_DROP, ACTION_QUARANTINE };
 enum rule_agent { AGENT_ANY, AGENT_GO, AGENT_GO_JAVA, AGENT_GO_JAVA_DOTNET };

@@ -16,6 +16,7 @@ static const struct named_text texts[] = {
     RULE_TEXTS(RULE_TEXT)
 #undef RULE_TEXT
 };
+_Static_assert(sizeof(texts) / sizeof(texts[0]) == RULE_COUNT, "one for each rule");
 
 /* A token has underscores where the name has dashes. */
 static bool

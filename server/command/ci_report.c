@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command/command.h"
+#include "integrity/diagnosis.h"
 
 /* A life of a crash loop: integrity.md 2 (instance-churn) and 4 (D2). */
 static const uint64_t short_life_us = UINT64_C(10) * 60 * 1000000;
@@ -141,19 +142,15 @@ void
 ci_report_add_loop(struct text *out, const struct ci_verdict *verdict)
 {
     add_chain(out, &verdict->loop);
-    if (verdict->is_race)
-        text_add(
-            out,
-            "D2: it starts, reports itself, and dies early: typical of a -race build with the "
-            "Go agent, at the\n"
-            "first goroutine inside a traced request. The published advice \"Go >= 1.23.0\" "
-            "held only for agents\n"
-            "<= 0.5.0, which fail to install their hook there; newer agents crash again in "
-            "newproc.\n"
-            "Next: build without -race, or run race detection in a build without the agent.\n");
-    else
-        text_add(out, "D3: it starts, reports itself, and dies early.\n"
-                      "Next: look at the exit codes and the memory of these processes.\n");
+    const struct diagnosis_row *row =
+        diagnosis_row(verdict->is_race ? DIAGNOSIS_race_build_loop : DIAGNOSIS_crash_loop);
+    struct text words = TEXT_EMPTY;
+    text_addf(&words, "%s %s: %s", row->code, row->name, row->text);
+    command_add_wrapped(out, text_bytes(&words), 0, 0);
+    text_clear(&words);
+    text_addf(&words, "Next: %s", row->next);
+    command_add_wrapped(out, text_bytes(&words), 0, 0);
+    text_fini(&words);
     text_add(out, "What the wire shows is that they came and went, not why they ended. If the "
                   "command starts short\n"
                   "processes one by one on purpose, raise --restarts; 0 turns this off.\n");

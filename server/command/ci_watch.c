@@ -7,13 +7,14 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "command/ci_tree.h"
+#include "command/span_tree.h"
 #include "message/message.h"
 
 enum {
     MAX_KEPT = 4096, /* instances, and lives */
     SHOWN = 150,
     EXAMPLE_INDENT = 6,
+    EXAMPLE_LINES = 40,
     /* InstanceProperties and InstancePingPkg; KeyStringValuePair (protocol.md 4) */
     FIELD_SERVICE = 1,
     FIELD_INSTANCE = 2,
@@ -236,7 +237,10 @@ describe(struct ci_found *found, enum method method, enum rule rule,
     text_add_plain(out, view->trace_id, SHOWN);
     text_addf(out, ", %u span%s, %s\n", view->n_spans, view->n_spans == 1 ? "" : "s",
               verdict_label(judgement->verdict));
-    ci_tree_draw(out, judgement, rule, EXAMPLE_INDENT + 2);
+    span_tree_draw(out, judgement,
+                   &(struct span_tree){.rules = UINT64_C(1) << rule,
+                                       .indent = EXAMPLE_INDENT + 2,
+                                       .max_lines = EXAMPLE_LINES});
     text_add_bytes(&found->segment_id, view->segment_id);
     for (uint32_t i = 0; i < judgement->n_findings && !found->has_span; i++) {
         if (judgement->findings[i].rule != rule || judgement->findings[i].span == SPAN_NONE)

@@ -15,12 +15,12 @@
 
 /* In the order of "spangate help". */
 static const struct command_verb *const verbs[] = {
-    &command_serve_verb, &command_demo_verb,   &command_check_config_verb, &command_config_verb,
-    &command_lint_verb,  &command_ci_verb,     &command_spool_verb,        &command_sink_verb,
-    &command_load_verb,  &command_health_verb, &command_version_verb,      &command_help_verb,
-    &command_print_verb,
+    &command_serve_verb, &command_demo_verb,  &command_check_config_verb, &command_config_verb,
+    &command_lint_verb,  &command_ci_verb,    &command_quarantine_verb,   &command_spool_verb,
+    &command_sink_verb,  &command_load_verb,  &command_health_verb,       &command_version_verb,
+    &command_help_verb,  &command_print_verb,
 };
-enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]), WIDTH = 96 };
 
 const struct command_verb *
 command_find(const char *name)
@@ -47,7 +47,7 @@ command_at(uint32_t i)
 void
 command_add_overview(struct text *out)
 {
-    text_add(out, "spangate: takes SkyWalking agents' data, judges it, keeps it, forwards it.\n\n"
+    text_add(out, "spangate: takes SkyWalking agents' data, judges it, keeps it, forwards it.\n"
                   "usage: spangate VERB [flags]\n\n");
     for (uint32_t i = 0; i < N_VERBS; i++)
         if (verbs[i]->line != NULL)
@@ -67,6 +67,28 @@ command_add_help(struct text *out, const struct command_verb *verb)
 {
     text_addf(out, "usage: spangate %s [flags]%s%s\n\n%s", verb->name,
               verb->arguments[0] != '\0' ? " " : "", verb->arguments, verb->help);
+}
+
+void
+command_add_wrapped(struct text *out, struct bytes words, size_t column, unsigned indent)
+{
+    bool is_first = true; /* of its line */
+    for (size_t at = 0; at < words.n;) {
+        const uint8_t *blank = memchr(words.p + at, ' ', words.n - at);
+        size_t end = blank != NULL ? (size_t)(blank - words.p) : words.n;
+        if (!is_first && column + 1 + end - at > WIDTH) {
+            text_addf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (!is_first) {
+            text_add(out, " ");
+            column++;
+        }
+        is_first = false;
+        text_add_bytes(out, bytes_of(words.p + at, end - at));
+        column += end - at;
+        at = end + 1;
+    }
+    text_add(out, "\n");
 }
 
 int
@@ -147,6 +169,28 @@ command_load_conf(const struct command_input *in, const char *const *more_sets,
     conf_diags_fini(&diags);
     mem_free(sets);
     return exit_of(err);
+}
+
+bool
+command_reachable(const char *address, char *out, size_t size)
+{
+    static const char *const from[] = {"0.0.0.0:", "[::]:", "localhost:", ":"};
+    static const char *const to[] = {"127.0.0.1:", "[::1]:", "127.0.0.1:", "127.0.0.1:"};
+    if (strncmp(address, "http://", 7) == 0)
+        address += 7;
+    size_t n = strcspn(address, "/");
+    const char *host = "";
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+        size_t n_from = strlen(from[i]);
+        if (strncmp(address, from[i], n_from) != 0 || n < n_from)
+            continue;
+        host = to[i];
+        address += n_from;
+        n -= n_from;
+        break;
+    }
+    int written = snprintf(out, size, "%s%.*s", host, (int)n, address);
+    return written > 0 && written < (int)size;
 }
 
 static int

@@ -47,6 +47,10 @@ struct command_verb {
     const char *const *formats;       /* words --format takes, NULL-terminated, the first is the
                                          default; NULL: --format is not for this verb */
     const struct command_flag *flags; /* its own, ended by a NULL name; NULL: none */
+    struct {
+        char letter;      /* 'o'; 0: none */
+        const char *flag; /* "output", one that takes a value */
+    } letter;
     const char *help; /* at most 24 lines with the usage line the framework adds, ends in two
                          examples */
 };
@@ -103,6 +107,12 @@ void command_tell(const struct command_input *, const char *format, ...)
  * COMMAND_CONFIG, COMMAND_NO_INPUT, COMMAND_PERMISSION. */
 int command_load_conf(const struct command_input *, const char *const *more_sets,
                       uint32_t n_more_sets, const struct conf **out);
+/* Where one connects to reach a listener: loopback in place of "any address" and of the name.
+ * False: it does not fit. */
+bool command_reachable(const char *address, char *out, size_t size);
+/* Words in lines of at most 96 columns and a line end: the first begins at the column reached, the
+ * others behind so many blanks. */
+void command_add_wrapped(struct text *, struct bytes words, size_t column, unsigned indent);
 /* Writes and frees the text: COMMAND_OK, or COMMAND_IO where standard output refuses. */
 int command_write(struct text *);
 
@@ -124,13 +134,15 @@ extern const struct command_verb command_print_verb;
 extern const struct command_verb command_serve_verb;
 extern const struct command_verb command_lint_verb;
 extern const struct command_verb command_ci_verb;
+extern const struct command_verb command_quarantine_verb;
 extern const struct command_verb command_spool_verb;
 extern const struct command_verb command_sink_verb;
 extern const struct command_verb command_load_verb;
 extern const struct command_verb command_demo_verb;
 
-/* The markdown of verb print, one function per document; docs/rules.md comes from print_rules.c. */
+/* The markdown of verb print, one function per document, in print_<document>.c. */
 void command_print_metrics(struct text *);
+void command_print_diagnoses(struct text *);
 void command_print_rules(struct text *);
 
 #endif

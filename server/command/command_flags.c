@@ -12,6 +12,7 @@
 
 enum {
     MAX_FLAGS = 48,
+    MAX_LETTERS = 16,
     CODE_SET = 256,
     CODE_ADDR,
     CODE_COLOR,
@@ -72,6 +73,14 @@ set_color(struct command_flags *flags, const char *when)
     return COMMAND_OK;
 }
 
+/* The name of the verb's own flag. */
+static const char *
+own_name(const struct command_flags *flags, int code)
+{
+    const struct command_verb *verb = flags->in.verb;
+    return code >= CODE_OWN ? verb->flags[code - CODE_OWN].name : verb->letter.flag;
+}
+
 static int
 take(struct command_flags *flags, int code)
 {
@@ -103,8 +112,7 @@ take(struct command_flags *flags, int code)
         flags->format = optarg;
         break;
     default:
-        flags->given[flags->in.n_given++] =
-            (struct command_given){flags->in.verb->flags[code - CODE_OWN].name, optarg};
+        flags->given[flags->in.n_given++] = (struct command_given){own_name(flags, code), optarg};
     }
     return COMMAND_OK;
 }
@@ -213,12 +221,16 @@ command_flags_read(struct command_flags *flags, int argc, char **argv)
     static const int kinds[] = {no_argument, required_argument, optional_argument};
     const struct command_flag *own = flags->in.verb->flags;
     struct option options[MAX_FLAGS + 1] = {{0}};
+    char letters[MAX_LETTERS] = ":c:qvhV";
     memcpy(options, common, sizeof(common));
-    size_t n = N_COMMON;
+    size_t n = N_COMMON, n_letters = strlen(letters);
     for (size_t i = 0; own != NULL && own[i].name != NULL && n < MAX_FLAGS; i++)
         options[n++] =
             (struct option){own[i].name, kinds[own[i].argument], NULL, CODE_OWN + (int)i};
-    int result = read_flags(flags, ":c:qvhV", options, argc, argv);
+    if (flags->in.verb->letter.letter != 0)
+        snprintf(letters + n_letters, sizeof(letters) - n_letters,
+                 "%c:", flags->in.verb->letter.letter);
+    int result = read_flags(flags, letters, options, argc, argv);
     if (result != COMMAND_OK || flags->wants_help)
         return result;
     flags->in.arguments = (const char *const *)argv + optind;

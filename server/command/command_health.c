@@ -7,29 +7,6 @@
 
 enum { TIMEOUT_MS = 2000, ADDRESS_MAX = 300 };
 
-/* Where one connects to reach a listener: loopback in place of "any address" and of the name. */
-static bool
-to_reachable(const char *address, char *out, size_t size)
-{
-    static const char *const from[] = {"0.0.0.0:", "[::]:", "localhost:", ":"};
-    static const char *const to[] = {"127.0.0.1:", "[::1]:", "127.0.0.1:", "127.0.0.1:"};
-    if (strncmp(address, "http://", 7) == 0)
-        address += 7;
-    size_t n = strcspn(address, "/");
-    const char *host = "";
-    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
-        size_t n_from = strlen(from[i]);
-        if (strncmp(address, from[i], n_from) != 0 || n < n_from)
-            continue;
-        host = to[i];
-        address += n_from;
-        n -= n_from;
-        break;
-    }
-    int written = snprintf(out, size, "%s%.*s", host, (int)n, address);
-    return written > 0 && written < (int)size;
-}
-
 /* telemetry.address of the same configuration; a missing backend is no matter here. */
 static int
 address_of_conf(const struct command_input *in, char *out)
@@ -41,7 +18,7 @@ address_of_conf(const struct command_input *in, char *out)
         return result;
     if (conf->telemetry.address[0] == '\0')
         result = command_usage(in, "telemetry.address is off: there is nobody to ask");
-    else if (!to_reachable(conf->telemetry.address, out, ADDRESS_MAX))
+    else if (!command_reachable(conf->telemetry.address, out, ADDRESS_MAX))
         result = COMMAND_BUG;
     conf_unref(&conf);
     return result;
@@ -55,7 +32,7 @@ find_address(const struct command_input *in, char *out)
     if (strncmp(in->address, "unix:", 5) == 0)
         return command_usage(in, "--addr unix: is not built yet; give the telemetry address as "
                                  "host:port");
-    if (!to_reachable(in->address, out, ADDRESS_MAX))
+    if (!command_reachable(in->address, out, ADDRESS_MAX))
         return command_usage(in, "--addr is too long");
     return COMMAND_OK;
 }

@@ -295,7 +295,7 @@ const struct command_verb command_lint_verb = {
         "  --rule LIST     +x,+y: only these rules; -x: all but this one\n"
         "  --fail-on WHAT  corrupt (default): findings of class proof or strong; any\n"
         "  --agent A       go, java, dotnet, other; auto (default): by the shape of the id\n"
-        "  -q, -v          no summary; healthy segments too\n"
+        "  -q, -v          no summary; healthy segments too, and spans as trees\n"
         "\n"
         "Examples:\n"
         "  spangate lint capture.bin\n"

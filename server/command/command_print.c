@@ -81,8 +81,9 @@ static const struct {
     const char *name;
     void (*print)(struct text *);
 } documents[] = {
-    {"options", conf_print_markdown}, {"metrics", command_print_metrics}, {"errors", print_errors},
-    {"methods", print_methods},       {"rules", command_print_rules},
+    {"options", conf_print_markdown}, {"metrics", command_print_metrics},
+    {"errors", print_errors},         {"methods", print_methods},
+    {"rules", command_print_rules},   {"diagnoses", command_print_diagnoses},
 };
 enum { N_DOCUMENTS = sizeof(documents) / sizeof(documents[0]) };
 
@@ -111,7 +112,7 @@ const struct command_verb command_print_verb = {
     .least = 1,
     .most = 1,
     .help = "Prints a document made from the tables, in markdown: options, metrics, errors,\n"
-            "methods or rules. For docs/.\n"
+            "methods, rules or diagnoses. For docs/.\n"
             "\n"
             "Examples:\n"
             "  spangate print options > docs/configuration.md\n"

@@ -74,6 +74,7 @@ print_start(const struct serve *serve)
 {
     struct text out = TEXT_EMPTY;
     const char *telemetry = daemon_telemetry_address(serve->daemon);
+    const char *admin = daemon_admin_address(serve->daemon);
     text_add(&out, "spangate " SPANGATE_VERSION " (" SPANGATE_REVISION ")\nconfig     ");
     conf_add_origin(serve->conf, &out);
     text_addf(&out, "\nlistening  grpc %s\nupstream   ",
@@ -82,15 +83,18 @@ print_start(const struct serve *serve)
     text_add(&out, "\nbuffer     ");
     add_buffer(serve, &out);
     if (telemetry[0] != '\0')
-        text_addf(&out, "\ntelemetry  http://%s/metrics\n", telemetry);
+        text_addf(&out, "\ntelemetry  http://%s/metrics", telemetry);
     else
-        text_add(&out, "\ntelemetry  off\n");
+        text_add(&out, "\ntelemetry  off");
+    if (admin[0] != '\0')
+        text_addf(&out, ", admin http://%s/api/v1/overview", admin);
+    text_add(&out, "\n");
     fputs(out.p, stderr);
     text_fini(&out);
 }
 
 static int
-load_conf(struct serve *serve)
+load_conf(const struct serve *serve, const struct conf **out)
 {
     const char *sets[MAX_SETS];
     uint32_t n = 0;
@@ -100,7 +104,16 @@ load_conf(struct serve *serve)
         sets[n++] = "log.level=warn";
     else if (serve->in->verbose > 0)
         sets[n++] = "log.level=debug";
-    return command_load_conf(serve->in, sets, n, &serve->conf);
+    return command_load_conf(serve->in, sets, n, out);
+}
+
+/* SIGHUP. */
+static const struct conf *
+reload(void *ctx)
+{
+    const struct serve *serve = ctx;
+    const struct conf *conf = NULL;
+    return load_conf(serve, &conf) == COMMAND_OK ? conf : NULL;
 }
 
 static int
@@ -141,6 +154,8 @@ start_daemon(struct serve *serve)
         .upstream = serve->standin != NULL ? standin_address(serve->standin) : NULL,
         .revision = SPANGATE_REVISION,
         .own_signals = true,
+        .reload = reload,
+        .reload_ctx = serve,
     };
     struct text why = TEXT_EMPTY;
     int result = COMMAND_OK;
@@ -172,7 +187,7 @@ static int
 run(const struct command_input *in)
 {
     struct serve serve = {.in = in};
-    int result = load_conf(&serve);
+    int result = load_conf(&serve, &serve.conf);
     if (result == COMMAND_OK)
         result = start_sink(&serve);
     if (result == COMMAND_OK)
@@ -203,16 +218,18 @@ const struct command_verb command_serve_verb = {
     .line = "the service: takes agents' data, judges it, forwards it",
     .arguments = "",
     .flags = flags,
-    .help = "Takes SkyWalking agents' data on gRPC, judges every segment, and forwards to OAP.\n"
-            "\n"
-            "  --sink[=DIR]   forward to a built-in stand-in for OAP; with DIR it stores what\n"
-            "                 arrives, one DIR/Service.method.bin for each method\n"
-            "\n"
-            "SIGTERM drains: agents are told to go elsewhere, what is held is forwarded within\n"
-            "shutdown.drain, the ledger is printed, exit 0. A second signal ends at once.\n"
-            "SIGHUP changes nothing yet.\n"
-            "\n"
-            "Examples:\n"
-            "  spangate serve --sink\n"
-            "  spangate serve -c spangate.yaml\n",
+    .help =
+        "Takes SkyWalking agents' data on gRPC, judges every segment, and forwards to OAP.\n"
+        "\n"
+        "  --sink[=DIR]   forward to a built-in stand-in for OAP; with DIR it stores what\n"
+        "                 arrives, one DIR/Service.method.bin for each method\n"
+        "\n"
+        "SIGTERM drains: agents are told to go elsewhere, what is held is forwarded within\n"
+        "shutdown.drain, the ledger is printed, exit 0. A second signal ends at once.\n"
+        "SIGHUP takes up integrity.*, upstream.storage and log.* of the changed file, says what\n"
+        "else needs a restart, and keeps everything as it is when the file is bad.\n"
+        "\n"
+        "Examples:\n"
+        "  spangate serve --sink\n"
+        "  spangate serve -c spangate.yaml\n",
 };

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "command/span_tree.h"
+
 enum { SHOWN_ID = 150, SHOWN_NAME = 80, SHOWN_EXAMPLES = 10 };
 
 static const char *
@@ -101,6 +103,11 @@ add_text(struct lint_report *report, const struct lint_segment *segment)
     }
     if (n_left > 0)
         text_addf(&report->text, "  and %" PRIu64 " more\n", n_left);
+    if (report->is_verbose && judgement->segment != NULL)
+        span_tree_draw(&report->text, judgement,
+                       &(struct span_tree){.rules = report->rules & span_tree_marks(judgement),
+                                           .indent = 4,
+                                           .max_lines = SPAN_TREE_LINES});
 }
 
 static void
@@ -331,7 +338,7 @@ lint_report_end_file(struct lint_report *report, const char *name)
                        });
         for (uint32_t i = 0; i < RULE_COUNT; i++)
             if (is_told(report, (enum rule)i) && rule_row((enum rule)i)->scope != SCOPE_STREAM &&
-                rule_row((enum rule)i)->scope != SCOPE_STORED)
+                rule_row((enum rule)i)->scope < SCOPE_STORED)
                 add_junit_rule(report, name, (enum rule)i);
         lint_junit_end_suite(&report->junit, name);
         text_fini(&file->unreadable);

@@ -40,6 +40,7 @@ labels_of(enum metric_dimension dimension)
         [BY_GOAWAY] = "reason",
         [BY_METHOD_CODE] = "method, code",
         [BY_EVICTED] = "reason",
+        [BY_REPLAYED] = "result",
     };
     return labels[dimension];
 }
@@ -57,6 +58,20 @@ find_row(const char *name, size_t n)
             memcmp(row->name, name + n_prefix, n - n_prefix) == 0)
             return row;
     }
+    return NULL;
+}
+
+/* Of the families by instance, which need not have a sample. */
+static const char *
+find_instance_labels(const char *name, size_t n)
+{
+    static const char prefix[] = "spangate_";
+    size_t n_prefix = sizeof(prefix) - 1;
+    const struct expose_instance_family *family;
+    for (uint32_t i = 0; (family = expose_instance_family(i)) != NULL; i++)
+        if (strlen(family->name) + n_prefix == n &&
+            memcmp(family->name, name + n_prefix, n - n_prefix) == 0)
+            return family->labels;
     return NULL;
 }
 
@@ -88,9 +103,11 @@ add_family(struct text *out, const char *help)
     const char *type = help + n_line + 1 + strlen("# TYPE ") + n_name + 1;
     size_t n_type = strcspn(type, "\n");
     const struct metric_row *row = find_row(help, n_name);
+    const char *labels =
+        row != NULL ? labels_of(row->dimension) : find_instance_labels(help, n_name);
     text_addf(out, "| `%.*s` | %.*s | ", (int)n_name, help, (int)n_type, type);
-    if (row != NULL)
-        text_add(out, labels_of(row->dimension));
+    if (labels != NULL)
+        text_add(out, labels);
     else
         add_sample_labels(out, type + n_type + 1);
     text_addf(out, " | %.*s |\n", (int)(n_line - n_name - 1), help + n_name + 1);

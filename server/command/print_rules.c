@@ -46,7 +46,7 @@ scope_words(enum rule_scope scope)
 {
     static const char *const words[] = {
         [SCOPE_STREAM] = "stream", [SCOPE_MESSAGE] = "message",      [SCOPE_SEGMENT] = "segment",
-        [SCOPE_SPAN] = "span",     [SCOPE_STORED] = "other message",
+        [SCOPE_SPAN] = "span",     [SCOPE_STORED] = "other message", [SCOPE_STATE] = "memory",
     };
     return words[scope];
 }

@@ -148,6 +148,11 @@ const char *conf_file(const struct conf *);
 /* "spangate.yaml, 2 settings from the environment, 1 from flags" or "defaults". */
 void conf_add_origin(const struct conf *, struct text *);
 
+/* At once, for every setting whose value differs, in the order of the table. */
+typedef void conf_change_fn(void *ctx, const char *path);
+void conf_each_change(const struct conf *before, const struct conf *after, conf_change_fn *,
+                      void *ctx);
+
 /* Bytes of the quarantine ring in memory, all workers together: without a disk, or while it cannot
  * be used. */
 uint64_t conf_quarantine_bytes(const struct conf *);

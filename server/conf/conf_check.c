@@ -1,6 +1,7 @@
 /* Works out "auto", and holds settings against each other and against the machine. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ enum {
     MESSAGE_MIB = 50, /* as OAP */
     WINDOW_MIB = 64,
     MAX_WORKERS = 4,
+    SOCKET_PATH_MAX = 107, /* struct sockaddr_un, with the NUL behind it */
 };
 
 /* A bad value is worked out, too, so that what depends on it is not called bad. */
@@ -326,13 +328,41 @@ check_listeners(struct conf_loading *loading)
         !conf_loading_is_bad(loading, "listen.grpc.address"))
         conf_diag_add(loading->diags, CONF_ERROR, 40, &place, NULL,
                       "listen.grpc.address is empty: there is no port for agents");
+}
+
+/* It is read at the start; what is in it is checked then. */
+static const char *
+wrong_with_token_file(const char *file)
+{
+    struct stat status;
+    if (file[0] == '\0')
+        return NULL;
+    if (stat(file, &status) != 0)
+        return strerror(errno);
+    return S_ISREG(status.st_mode) ? NULL : "not a file";
+}
+
+static void
+check_admin(struct conf_loading *loading)
+{
+    const struct conf *conf = loading->conf;
     struct conf_host_port admin;
-    place = conf_loading_place(loading, "admin.address");
+    struct conf_place place = conf_loading_place(loading, "admin.address");
     if (conf_parse_host_port(conf->admin.address, &admin) && !is_loopback(admin.host) &&
         conf->admin.token_file[0] == '\0')
         conf_diag_add(loading->diags, CONF_ERROR, 34, &place, NULL,
                       "admin.address %s is reachable from outside and has no admin.token_file",
                       conf->admin.address);
+    place = conf_loading_place(loading, "admin.socket");
+    size_t n = strlen(conf->admin.socket);
+    if (n > 0 && (conf->admin.socket[0] != '/' || n > SOCKET_PATH_MAX))
+        conf_diag_add(loading->diags, CONF_ERROR, 25, &place, NULL,
+                      "admin.socket is a path from / on of at most %d bytes", SOCKET_PATH_MAX);
+    place = conf_loading_place(loading, "admin.token_file");
+    const char *wrong = wrong_with_token_file(conf->admin.token_file);
+    if (wrong != NULL)
+        conf_diag_add(loading->diags, CONF_ERROR, 18, &place, NULL, "admin.token_file %s: %s",
+                      conf_diag_quote(loading->scratch, conf->admin.token_file), wrong);
 }
 
 static void
@@ -416,6 +446,7 @@ conf_check(struct conf_loading *loading)
     check_memory(loading);
     check_sizes(loading);
     check_listeners(loading);
+    check_admin(loading);
     check_tls(loading);
     check_secrets(loading);
     conf_check_disk(loading, &system);

@@ -9,66 +9,28 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "admin/admin.h"
+#include "admin/expose.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon/spooler.h"
-#include "daemon/worker.h"
-#include "h2/h2_session.h"
+#include "daemon/daemon_admin.h"
+#include "daemon/daemon_instances.h"
+#include "daemon/daemon_int.h"
+#include "daemon/daemon_quarantine.h"
+#include "daemon/daemon_reload.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 
 enum {
-    DAEMON_MAGIC = 0x4441454d,
-    ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
     SECOND_US = 1000 * 1000,     /* over which bytes count as recent */
     MEMORY_POLL_US = 100 * 1000, /* accepting is paused for lack of memory: look again */
     /* Nothing is accepted. Below BUDGET_FULL, so that connections alone never stop the reading of
      * those that are there. */
     MEMORY_FULL_PERCENT = 85,
     CONNECTION_BYTES = 26 * 1024, /* charged soon after one was accepted: h2/h2_memory.h */
-    SIGNALS = 3,
-};
-
-enum daemon_state {
-    DAEMON_SERVES,
-    DAEMON_DELAYS, /* not ready, still serving (shutdown.delay) */
-    DAEMON_DRAINS,
-    DAEMON_STOPS,
-};
-
-/* What the control thread knows of a worker. */
-struct worker_slot {
-    struct worker *worker;
-    uint64_t bytes_before; /* at the last look */
-    uint64_t recent_bytes; /* of the second before */
-};
-
-/* Owner: who called daemon_start. The control thread only, unless said otherwise. */
-struct daemon {
-    uint32_t magic;
-    const struct conf *conf;
-    enum daemon_state state;
-    uint32_t n_signals;
-    struct budget_pool budget;
-    struct metrics **metrics; /* the workers', then the control thread's and the spooler's; read by
-                                 any thread */
-    uint32_t n_metrics, n_workers, n_drained;
-    struct loop *loop;
-    struct resolver *resolver;
-    struct forward_shared *shared;
-    struct spooler *spooler; /* NULL: buffer.mode is memory */
-    struct worker_slot *workers;
-    struct listener *listener;
-    struct admin *admin;
-    struct loop_turn *metrics_turn;
-    struct loop_timer second, delay, memory;
-    struct loop_signal *signals[SIGNALS];
-    char grpc_address[NET_ADDRESS_TEXT], telemetry_address[NET_ADDRESS_TEXT];
 };
 
 /* Mail to the control thread. */
@@ -77,8 +39,8 @@ struct control_letter {
     struct daemon *daemon;
 };
 
-static struct metrics *
-own_metrics(struct daemon *daemon)
+struct metrics *
+daemon_own_metrics(struct daemon *daemon)
 {
     return daemon->metrics[daemon->n_workers];
 }
@@ -123,6 +85,15 @@ pick_worker(struct daemon *daemon, uint32_t *n_connections)
     return best;
 }
 
+struct worker *
+daemon_pick_worker(struct daemon *daemon)
+{
+    uint32_t n;
+    struct worker_slot *slot = pick_worker(daemon, &n);
+    check(slot != NULL); /* limits.workers is at least 1 */
+    return slot->worker;
+}
+
 static bool
 is_memory_full(const struct daemon *daemon)
 {
@@ -160,7 +131,7 @@ on_accept(void *ctx, int descriptor, const struct net_address *peer)
     if (n >= daemon->conf->limits.max_connections) {
         log_warn("daemon", "connection refused: limits.max_connections is reached", "limit=%u",
                  daemon->conf->limits.max_connections);
-        metric_add(own_metrics(daemon), METRIC_CONNECTIONS_REFUSED, REFUSED_LIMIT, 1);
+        metric_add(daemon_own_metrics(daemon), METRIC_CONNECTIONS_REFUSED, REFUSED_LIMIT, 1);
         close(descriptor);
         return;
     }
@@ -190,6 +161,7 @@ on_second(void *ctx)
         slot->recent_bytes = bytes - slot->bytes_before;
         slot->bytes_before = bytes;
     }
+    daemon_instances_second(daemon);
     loop_timer_in(&daemon->second, SECOND_US);
 }
 
@@ -211,6 +183,19 @@ on_worker_drained(void *ctx, struct worker *worker)
 {
     (void)worker;
     send_letter(ctx, on_worker_drained_mail);
+}
+
+/* A worker's thread. */
+static void
+on_sightings(void *ctx, struct sightings *sightings)
+{
+    daemon_instances_send(ctx, sightings);
+}
+
+static bool
+takes_sightings(void *ctx)
+{
+    return daemon_instances_may_send(ctx);
 }
 
 static void
@@ -272,15 +257,17 @@ on_end_signal(void *ctx)
 static void
 on_hangup(void *ctx)
 {
-    (void)ctx;
-    log_info("daemon", "SIGHUP: reload is not built yet, settings stay as they are", "%s", "");
+    struct daemon *daemon = ctx;
+    CHECK_OBJ(daemon, DAEMON_MAGIC);
+    if (daemon->state == DAEMON_SERVES)
+        daemon_reload(daemon);
 }
 
 /* For the telemetry port. */
 
 /* A backend that is away is no reason: keeping is our job. */
-static uint32_t
-not_ready(void *ctx)
+uint32_t
+daemon_not_ready(void *ctx)
 {
     const struct daemon *daemon = ctx;
     uint32_t reasons = daemon->state == DAEMON_SERVES ? 0 : NOT_READY_DRAINING;
@@ -299,7 +286,7 @@ on_spool_state_mail(struct loop_letter *base)
     if (daemon->state != DAEMON_SERVES)
         return;
     for (uint32_t i = 0; i < daemon->n_workers; i++)
-        worker_set_ready(daemon->workers[i].worker, not_ready(daemon) == 0);
+        worker_set_ready(daemon->workers[i].worker, daemon_not_ready(daemon) == 0);
 }
 
 /* The spooler's thread. */
@@ -316,37 +303,17 @@ on_parcel(void *worker, struct parcel *parcel)
     worker_parcel(worker, parcel);
 }
 
-static bool
-is_alive(void *ctx)
-{
-    const struct daemon *daemon = ctx;
-    uint64_t now_us = clock_mono_us();
-    for (uint32_t i = 0; i < daemon->n_workers; i++) {
-        uint64_t beat_us = worker_heartbeat_us(daemon->workers[i].worker);
-        if (now_us > beat_us && now_us - beat_us > ALIVE_US)
-            return false;
-    }
-    return true;
-}
-
-static bool
-backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
-{
-    const struct daemon *daemon = ctx;
-    return forward_shared_name(daemon->shared, slot, out, EXPOSE_BACKEND_NAME);
-}
-
 static void
 on_metrics_turn(void *ctx)
 {
     struct daemon *daemon = ctx;
-    metrics_publish(own_metrics(daemon));
+    metrics_publish(daemon_own_metrics(daemon));
 }
 
 /* Set-up, in this order. */
 
-static void
-set_up_log(const struct conf *conf)
+void
+daemon_set_log(const struct conf *conf)
 {
     static const enum log_level levels[] = {
         [CONF_LOG_LEVEL_ERROR] = LOG_ERROR,
@@ -359,7 +326,6 @@ set_up_log(const struct conf *conf)
         [CONF_LOG_FORMAT_LOGFMT] = LOG_LOGFMT,
         [CONF_LOG_FORMAT_JSON] = LOG_JSON,
     };
-    log_set_thread("control");
     log_set_level(levels[conf->log.level]);
     if (conf->log.format == CONF_LOG_FORMAT_AUTO)
         log_set_format(isatty(STDERR_FILENO) ? LOG_READABLE : LOG_LOGFMT);
@@ -384,6 +350,9 @@ static void
 set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
 {
     daemon->conf = conf_ref(settings->conf);
+    daemon->reload = settings->reload;
+    daemon->reload_ctx = settings->reload_ctx;
+    daemon->reloaded = conf_ref(settings->conf);
     daemon->n_workers = settings->conf->limits.workers;
     daemon->n_metrics = daemon->n_workers + 2;
     budget_pool_init(&daemon->budget, settings->conf->limits.memory_bytes);
@@ -395,8 +364,12 @@ set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
     loop_timer_init(&daemon->second, daemon->loop, on_second, daemon);
     loop_timer_init(&daemon->delay, daemon->loop, start_drain, daemon);
     loop_timer_init(&daemon->memory, daemon->loop, on_memory_poll, daemon);
-    metric_set(own_metrics(daemon), METRIC_MEMORY_LIMIT, 0, settings->conf->limits.memory_bytes);
-    metrics_publish(own_metrics(daemon));
+    metric_set(daemon_own_metrics(daemon), METRIC_MEMORY_LIMIT, 0,
+               settings->conf->limits.memory_bytes);
+    metrics_publish(daemon_own_metrics(daemon));
+    metric_set(daemon_own_metrics(daemon), METRIC_RELOAD_SUCCESSFUL, 0, 1);
+    TAILQ_INIT(&daemon->events);
+    daemon_instances_init(daemon);
     daemon->resolver = resolver_new();
     daemon->shared = forward_shared_new(settings->conf, settings->upstream);
 }
@@ -438,6 +411,8 @@ set_up_workers(struct daemon *daemon, const struct receive_watch *watch)
             .watch = watch,
             .ctx = daemon,
             .on_drained = on_worker_drained,
+            .on_sightings = on_sightings,
+            .takes_sightings = takes_sightings,
         };
         daemon->workers[i].worker = worker_start(&settings);
     }
@@ -462,35 +437,6 @@ set_up_listener(struct daemon *daemon, struct text *why)
     return ERR_OK;
 }
 
-static enum err
-set_up_admin(struct daemon *daemon, const struct daemon_settings *settings, struct text *why)
-{
-    const char *address = daemon->conf->telemetry.address;
-    if (address[0] == '\0')
-        return ERR_OK;
-    struct admin_settings admin = {
-        .address = address,
-        .source = {.metrics = daemon->metrics,
-                   .n_metrics = daemon->n_metrics,
-                   .version = SPANGATE_VERSION,
-                   .revision = settings->revision,
-                   .nghttp2 = h2_session_version(),
-                   .ctx = daemon,
-                   .not_ready = not_ready,
-                   .backend_name = backend_name},
-        .ctx = daemon,
-        .is_alive = is_alive,
-    };
-    enum err err = admin_open(daemon->loop, &admin, why, &daemon->admin);
-    if (err != ERR_OK)
-        return err;
-    struct net_address bound;
-    admin_address(daemon->admin, &bound);
-    net_address_text(&bound, daemon->telemetry_address);
-    log_info("daemon", "listening", "kind=telemetry address=%s", daemon->telemetry_address);
-    return ERR_OK;
-}
-
 static void
 set_up_signals(struct daemon *daemon)
 {
@@ -508,15 +454,18 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
     clock_refresh();
     hash_init();
     signal(SIGPIPE, SIG_IGN); /* a reader of our standard error may go */
-    set_up_log(settings->conf);
+    log_set_thread("control");
+    daemon_set_log(settings->conf);
     raise_descriptor_limit();
     set_up_process(daemon, settings);
     /* The spool first: who connects to a port finds somebody who can take what it sends. */
     enum err err = set_up_spooler(daemon, why);
     if (err == ERR_OK)
+        daemon->quarantine = daemon_quarantine_new(daemon);
+    if (err == ERR_OK)
         err = set_up_listener(daemon, why);
     if (err == ERR_OK)
-        err = set_up_admin(daemon, settings, why);
+        err = daemon_admin_open(daemon, settings->revision, why);
     if (err != ERR_OK) {
         daemon_free(&daemon, NULL);
         return err;
@@ -544,31 +493,35 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
         return;
     /* Nothing that looks for workers may come any more: letters, timers, questions for health. */
     daemon->state = DAEMON_STOPS;
-    for (uint32_t i = 0; i < SIGNALS; i++)
+    for (uint32_t i = 0; i < DAEMON_SIGNALS; i++)
         loop_signal_free(&daemon->signals[i]);
     loop_timer_cancel(&daemon->second);
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);
     listener_close(&daemon->listener);
-    admin_close(&daemon->admin);
+    daemon_admin_close(&daemon->admin);
+    daemon_quarantine_close(daemon->quarantine);
     if (daemon->spooler != NULL)
         spooler_wind_up(daemon->spooler);
     for (uint32_t i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
         worker_stop(&daemon->workers[i].worker);
     spooler_stop(&daemon->spooler);
     loop_run_once(daemon->loop, 0); /* their letters */
+    daemon_quarantine_free(&daemon->quarantine);
+    daemon_instances_fini(daemon);
     mem_free(daemon->workers);
     forward_shared_free(&daemon->shared);
     resolver_free(&daemon->resolver);
     loop_run_once(daemon->loop, 0); /* deferred frees */
     loop_turn_remove(&daemon->metrics_turn);
-    metrics_publish(own_metrics(daemon));
+    metrics_publish(daemon_own_metrics(daemon));
     if (final != NULL)
         daemon_collect(daemon, final);
     loop_free(&daemon->loop);
     for (uint32_t i = 0; i < daemon->n_metrics; i++)
         metrics_free(&daemon->metrics[i]);
     mem_free(daemon->metrics);
+    conf_unref(&daemon->reloaded);
     conf_unref(&daemon->conf);
     daemon->magic = 0;
     mem_free(daemon);
@@ -579,6 +532,12 @@ const char *
 daemon_grpc_address(const struct daemon *daemon)
 {
     return daemon->grpc_address;
+}
+
+const char *
+daemon_admin_address(const struct daemon *daemon)
+{
+    return daemon->admin_address;
 }
 
 const char *

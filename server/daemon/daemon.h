@@ -26,6 +26,10 @@ struct daemon_settings {
                                 NULL: none */
     const char *revision;    /* for build_info; a literal */
     bool own_signals;        /* SIGTERM, SIGINT and SIGHUP are taken */
+    /* Control thread, at SIGHUP: reads the configuration anew. NULL from it: it is bad, and that
+     * was told. reload NULL: SIGHUP changes nothing. The daemon owns the reference. */
+    const struct conf *(*reload)(void *ctx);
+    void *reload_ctx;
     const struct receive_watch *watch; /* looks on at what arrives; outlives the daemon; NULL:
                                           nobody */
 };
@@ -46,12 +50,13 @@ void daemon_stop(struct daemon *);
 /* The bound addresses in text, "" where off. Valid while it lives. */
 const char *daemon_grpc_address(const struct daemon *);
 const char *daemon_telemetry_address(const struct daemon *);
+const char *daemon_admin_address(const struct daemon *);
 /* Any thread: adds up all threads' published slots into sums[metric_n_slots()]. */
 void daemon_collect(struct daemon *, uint64_t *sums);
 
 /* The ledger, from sums of metric slots. */
 struct daemon_ledger {
-    uint64_t accepted, restored; /* in this life; by the one before */
+    uint64_t accepted, restored; /* restored: of the life before, or from quarantine */
     uint64_t forwarded, dropped, quarantined, queued, inflight;
     int64_t imbalance; /* must be 0 */
 };

@@ -2,30 +2,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/daemon.h"
 
-static uint64_t
-sum_of(const uint64_t *sums, enum metric metric)
-{
-    const struct metric_row *row = metric_row(metric);
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < row->n; i++)
-        sum += sums[row->first + i * row->width];
-    return sum;
-}
+#include "admin/expose.h"
 
 void
 daemon_ledger(const uint64_t *sums, struct daemon_ledger *out)
 {
+    struct expose_ledger from;
+    expose_ledger_read(sums, &from);
     *out = (struct daemon_ledger){
-        .accepted = sum_of(sums, METRIC_ITEMS_ACCEPTED),
-        .restored = sum_of(sums, METRIC_SPOOL_RECOVERED),
-        .forwarded = sum_of(sums, METRIC_ITEMS_FORWARDED),
-        .dropped = sum_of(sums, METRIC_ITEMS_DROPPED),
-        .quarantined = sum_of(sums, METRIC_ITEMS_QUARANTINED),
-        .queued = sum_of(sums, METRIC_ITEMS_QUEUED),
-        .inflight = sum_of(sums, METRIC_ITEMS_INFLIGHT),
+        .accepted = from.accepted,
+        .restored = from.restored,
+        .forwarded = from.forwarded,
+        .dropped = from.dropped,
+        .quarantined = from.quarantined,
+        .queued = from.queued,
+        .inflight = from.inflight,
+        .imbalance = from.imbalance,
     };
-    out->imbalance = (int64_t)(out->accepted + out->restored - out->forwarded - out->dropped -
-                               out->quarantined - out->queued - out->inflight);
 }
 
 void

@@ -5,13 +5,13 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/spool_counter.h"
-#include "net/loop.h"
 
 enum {
     SPOOLER_MAGIC = 0x53504c52,
@@ -107,6 +107,72 @@ on_wind_up_mail(struct loop_letter *base)
     letter->spooler->is_winding_up = true;
     sem_post(letter->is_read);
     mem_free(letter);
+}
+
+/* About quarantine: a letter that goes there and back. */
+
+struct aside_letter {
+    struct loop_letter letter;
+    struct spooler *spooler;
+    struct loop *home;
+    void *ctx;
+    spooler_map_fn *on_map;
+    struct spool_map *map;
+    spooler_removed_fn *on_removed;
+    enum err err;
+    bool *was_there;
+    uint32_t n;
+    uint64_t sequences[];
+};
+
+static struct aside_letter *
+new_aside_letter(struct spooler *spooler, struct loop *home, uint32_t n, void *ctx)
+{
+    struct aside_letter *letter = mem_zeroed(sizeof(*letter) + n * sizeof(letter->sequences[0]));
+    letter->spooler = spooler;
+    letter->home = home;
+    letter->ctx = ctx;
+    letter->n = n;
+    return letter;
+}
+
+static void
+on_map_home(struct loop_letter *base)
+{
+    struct aside_letter *letter = (struct aside_letter *)base;
+    letter->on_map(letter->ctx, letter->map);
+    mem_free(letter);
+}
+
+static void
+on_map_mail(struct loop_letter *base)
+{
+    struct aside_letter *letter = (struct aside_letter *)base;
+    CHECK_OBJ(letter->spooler, SPOOLER_MAGIC);
+    letter->map = spool_map_new(letter->spooler->aside);
+    letter->letter.on_mail = on_map_home;
+    loop_mail_send(letter->home, &letter->letter);
+}
+
+static void
+on_removed_home(struct loop_letter *base)
+{
+    struct aside_letter *letter = (struct aside_letter *)base;
+    letter->on_removed(letter->ctx, letter->was_there, letter->n, letter->err);
+    mem_free(letter->was_there);
+    mem_free(letter);
+}
+
+static void
+on_remove_mail(struct loop_letter *base)
+{
+    struct aside_letter *letter = (struct aside_letter *)base;
+    CHECK_OBJ(letter->spooler, SPOOLER_MAGIC);
+    letter->was_there = mem_new_n(bool, letter->n > 0 ? letter->n : 1);
+    letter->err = spool_remove(letter->spooler->aside, letter->sequences, letter->n,
+                               clock_mono_us(), letter->was_there);
+    letter->letter.on_mail = on_removed_home;
+    loop_mail_send(letter->home, &letter->letter);
 }
 
 /* To the workers. */
@@ -368,6 +434,7 @@ open_spools(struct spooler *spooler, struct text *why)
     settings.max_bytes = conf->quarantine.max_bytes;
     settings.when_full = SPOOL_DROP_OLDEST;
     settings.max_age_ms = (int64_t)conf->quarantine.ttl_ms;
+    settings.is_fixed = true; /* people name records by their sequences */
     err = spool_open(&settings, &disk_system, now_ms, why, &spooler->aside);
     if (err != ERR_OK)
         spool_close(&spooler->spool);
@@ -420,6 +487,27 @@ spooler_send(struct spooler *spooler, void *worker, uint32_t index, struct parce
     letter->worker = worker;
     letter->index = index;
     letter->parcel = parcel;
+    loop_mail_send(spooler->loop, &letter->letter);
+}
+
+void
+spooler_map_aside(struct spooler *spooler, struct loop *home, spooler_map_fn *fn, void *ctx)
+{
+    struct aside_letter *letter = new_aside_letter(spooler, home, 0, ctx);
+    letter->letter.on_mail = on_map_mail;
+    letter->on_map = fn;
+    loop_mail_send(spooler->loop, &letter->letter);
+}
+
+void
+spooler_remove_aside(struct spooler *spooler, struct loop *home, const uint64_t *sequences,
+                     uint32_t n, spooler_removed_fn *fn, void *ctx)
+{
+    struct aside_letter *letter = new_aside_letter(spooler, home, n, ctx);
+    if (n > 0)
+        memcpy(letter->sequences, sequences, n * sizeof(*sequences));
+    letter->letter.on_mail = on_remove_mail;
+    letter->on_removed = fn;
     loop_mail_send(spooler->loop, &letter->letter);
 }
 

@@ -12,8 +12,10 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "conf/conf.h"
+#include "net/loop.h"
 #include "store/parcel.h"
 #include "store/spool.h"
+#include "store/spool_map.h"
 
 struct spooler;
 
@@ -38,6 +40,15 @@ uint64_t spooler_aside_seed(const struct spooler *);
 void spooler_send(struct spooler *, void *worker, uint32_t index, struct parcel *);
 /* How buffer.disk stands. Any thread. */
 enum spool_state spooler_state(const struct spooler *);
+/* What quarantine.path holds now, told on home's thread; ownership of the map passes. Any thread.
+ * Home outlives the spooler. */
+typedef void spooler_map_fn(void *ctx, struct spool_map *);
+void spooler_map_aside(struct spooler *, struct loop *home, spooler_map_fn *, void *ctx);
+/* These records leave quarantine. Told on home's thread when that is on disk (ERR_OK): which of
+ * them were there. Any thread. */
+typedef void spooler_removed_fn(void *ctx, const bool *was_there, uint32_t n, enum err);
+void spooler_remove_aside(struct spooler *, struct loop *home, const uint64_t *sequences,
+                          uint32_t n, spooler_removed_fn *, void *ctx);
 /* Waits. From its return on nothing waits for the disk to become well or empty: what cannot be
  * written comes back unsaved, and a worker hears nothing but answers to what it sent. */
 void spooler_wind_up(struct spooler *);

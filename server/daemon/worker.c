@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/worker_judging.h"
+#include "daemon/worker_replay.h"
 #include "daemon/worker_store.h"
 #include "grpc/grpc_endpoint.h"
 #include "integrity/integrity.h"
@@ -45,7 +47,7 @@ struct worker {
     struct budget budget;
     struct block_cache blocks;
     struct integrity *integrity;
-    struct integrity_service *services; /* integrity.services; NULL: none */
+    struct worker_judging judging; /* the settings of it */
     struct receive *receive;
     struct store *store;
     struct forward *forward;
@@ -66,13 +68,15 @@ struct worker {
 };
 
 /* Mail from the control thread and the spooler. */
-enum letter_kind { LETTER_ACCEPT, LETTER_READY, LETTER_DRAIN, LETTER_PARCEL };
+enum letter_kind { LETTER_ACCEPT, LETTER_READY, LETTER_DRAIN, LETTER_PARCEL, LETTER_RUN };
 struct worker_letter {
     struct loop_letter letter;
     struct worker *worker;
     enum letter_kind kind;
     int value;
     struct parcel *parcel;
+    worker_run_fn *run;
+    void *ctx;
 };
 
 static void
@@ -188,19 +192,22 @@ on_letter(struct loop_letter *base)
     case LETTER_PARCEL:
         take_parcel(worker, letter->parcel);
         break;
+    case LETTER_RUN:
+        letter->run(letter->ctx, worker);
+        break;
     }
     mem_free(letter);
 }
 
+/* about: what the letter's kind needs. */
 static void
-send_letter(struct worker *worker, enum letter_kind kind, int value, struct parcel *parcel)
+send_letter(struct worker *worker, enum letter_kind kind, const struct worker_letter *about)
 {
     struct worker_letter *letter = mem_new(struct worker_letter);
+    *letter = *about;
     letter->letter.on_mail = on_letter;
     letter->worker = worker;
     letter->kind = kind;
-    letter->value = value;
-    letter->parcel = parcel;
     loop_mail_send(worker->loop, &letter->letter);
 }
 
@@ -208,25 +215,56 @@ void
 worker_accept(struct worker *worker, int descriptor)
 {
     atomic_fetch_add_explicit(&worker->n_given, 1, memory_order_relaxed);
-    send_letter(worker, LETTER_ACCEPT, descriptor, NULL);
+    send_letter(worker, LETTER_ACCEPT, &(struct worker_letter){.value = descriptor});
 }
 
 void
 worker_set_ready(struct worker *worker, bool ready)
 {
-    send_letter(worker, LETTER_READY, ready, NULL);
+    send_letter(worker, LETTER_READY, &(struct worker_letter){.value = ready});
 }
 
 void
 worker_drain(struct worker *worker)
 {
-    send_letter(worker, LETTER_DRAIN, 0, NULL);
+    send_letter(worker, LETTER_DRAIN, &(struct worker_letter){.value = 0});
 }
 
 void
 worker_parcel(struct worker *worker, struct parcel *parcel)
 {
-    send_letter(worker, LETTER_PARCEL, 0, parcel);
+    send_letter(worker, LETTER_PARCEL, &(struct worker_letter){.parcel = parcel});
+}
+
+void
+worker_run(struct worker *worker, worker_run_fn *run, void *ctx)
+{
+    send_letter(worker, LETTER_RUN, &(struct worker_letter){.run = run, .ctx = ctx});
+}
+
+struct integrity *
+worker_integrity(struct worker *worker)
+{
+    loop_assert_here(worker->loop);
+    return worker->integrity;
+}
+
+struct store *
+worker_store(struct worker *worker)
+{
+    loop_assert_here(worker->loop);
+    return worker->store;
+}
+
+void
+worker_judge_by(struct worker *worker, const struct conf *conf)
+{
+    if (worker->integrity == NULL)
+        return;
+    struct worker_judging before = worker->judging;
+    worker_judging_init(&worker->judging, conf, worker->settings.n_workers);
+    integrity_set(worker->integrity, &worker->judging.settings);
+    worker_judging_fini(&before);
 }
 
 uint32_t
@@ -366,11 +404,24 @@ publish(struct worker *worker)
     metrics_publish(metrics);
 }
 
+/* What was seen of instances, for the control thread. */
+static void
+send_sightings(struct worker *worker)
+{
+    if (!worker->settings.takes_sightings(worker->settings.ctx))
+        return;
+    struct sightings *sightings = integrity_take_sightings(worker->integrity);
+    if (sightings != NULL)
+        worker->settings.on_sightings(worker->settings.ctx, sightings);
+}
+
 /* The end of a turn: how long it took, and all its counts become visible at once. */
 static void
 on_metrics_turn(void *ctx)
 {
     struct worker *worker = ctx;
+    if (integrity_is_full(worker->integrity))
+        send_sightings(worker);
     metric_observe_us(worker->settings.metrics, METRIC_LOOP_LAG, 0, loop_turn_us(worker->loop));
     atomic_store_explicit(&worker->heartbeat_us, clock_mono_us(), memory_order_relaxed);
     publish(worker);
@@ -388,40 +439,8 @@ static void
 on_heartbeat(void *ctx)
 {
     struct worker *worker = ctx;
+    send_sightings(worker);
     loop_timer_in(&worker->heartbeat, HEARTBEAT_US);
-}
-
-static enum integrity_mode
-mode_of(enum conf_mode mode)
-{
-    static const enum integrity_mode modes[] = {
-        [CONF_MODE_OFF] = INTEGRITY_OFF,
-        [CONF_MODE_OBSERVE] = INTEGRITY_OBSERVE,
-        [CONF_MODE_ENFORCE] = INTEGRITY_ENFORCE,
-    };
-    return modes[mode];
-}
-
-static struct integrity *
-new_integrity(struct worker *worker)
-{
-    const struct conf *conf = worker->settings.conf;
-    const struct conf_services *services = &conf->integrity.services;
-    struct integrity_settings settings;
-    integrity_settings_default(&settings);
-    settings.mode = mode_of(conf->integrity.mode);
-    settings.max_spans = conf->integrity.max_spans;
-    settings.storage_jdbc = conf->upstream.storage == CONF_STORAGE_JDBC;
-    for (unsigned rule = 0; rule < RULE_COUNT; rule++)
-        settings.actions[rule] = conf->integrity.actions.of[rule];
-    if (services->n > 0)
-        worker->services = mem_new_n(struct integrity_service, services->n);
-    for (uint32_t i = 0; i < services->n; i++)
-        worker->services[i] =
-            (struct integrity_service){services->items[i].match, mode_of(services->items[i].mode)};
-    settings.services = worker->services;
-    settings.n_services = services->n;
-    return integrity_new(&settings, worker->settings.metrics);
 }
 
 static struct store *
@@ -435,6 +454,7 @@ new_store(struct worker *worker)
         .on_room = on_room,
         .on_due = on_due,
         .on_parcel = on_parcel,
+        .on_restored = worker_replay_on_restored,
     };
     return store_new(&settings, &callbacks, &worker->blocks, worker->settings.metrics);
 }
@@ -479,7 +499,8 @@ set_up(struct worker *worker)
     worker->loop = loop_new();
     budget_init(&worker->budget, worker->settings.budget);
     block_cache_init(&worker->blocks, &worker->budget, KEEP_BLOCKS);
-    worker->integrity = new_integrity(worker);
+    worker_judging_init(&worker->judging, worker->settings.conf, worker->settings.n_workers);
+    worker->integrity = integrity_new(&worker->judging.settings, worker->settings.metrics);
     worker->receive = new_receive(worker);
     worker->store = new_store(worker);
     receive_set_store(worker->receive, worker->store);
@@ -513,12 +534,13 @@ tear_down(struct worker *worker)
         loop_run_once(worker->loop, LAST_PARCELS_MS);
     loop_turn_remove(&worker->metrics_turn);
     loop_turn_remove(&worker->store_turn);
+    send_sightings(worker);           /* the last word on who was here */
     loop_timer_cancel(&worker->room); /* a short store armed it at the end of every turn */
     loop_alarm_free(&worker->hand_over);
     receive_free(&worker->receive);
     store_free(&worker->store);
     integrity_free(&worker->integrity);
-    mem_free(worker->services);
+    worker_judging_fini(&worker->judging);
     block_cache_fini(&worker->blocks);
     publish(worker);
     budget_fini(&worker->budget);

@@ -31,6 +31,10 @@ struct worker_settings {
     void *ctx;
     /* On the worker's thread, once after worker_drain. */
     void (*on_drained)(void *ctx, struct worker *);
+    /* On the worker's thread, about once a second. Ownership passes. Not while takes_sightings
+     * says no: then they wait with the engine, whose room for them is bounded. */
+    void (*on_sightings)(void *ctx, struct sightings *);
+    bool (*takes_sightings)(void *ctx);
 };
 
 /* Starts the thread and waits until it is set up. */
@@ -46,6 +50,15 @@ void worker_set_ready(struct worker *, bool ready);
 /* Two-step GOAWAY, and what is queued goes out; on_drained follows, at the latest after
  * shutdown.drain and shutdown.flush. */
 void worker_drain(struct worker *);
+/* Any thread: runs on the worker's thread, late, in order with what else was sent to it. Also while
+ * it is torn down, when it has no store and no engine any more. */
+typedef void worker_run_fn(void *ctx, struct worker *);
+void worker_run(struct worker *, worker_run_fn *, void *ctx);
+/* Its thread only; NULL once it is torn down. */
+struct integrity *worker_integrity(struct worker *);
+struct store *worker_store(struct worker *);
+/* Its thread only: judges by these settings from now on (a reload); takes a reference. */
+void worker_judge_by(struct worker *, const struct conf *);
 /* The spooler's thread. Ownership of the parcel passes. */
 void worker_parcel(struct worker *, struct parcel *);
 /* Connections handed over and not ended. */

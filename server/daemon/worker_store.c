@@ -57,6 +57,8 @@ worker_store_settings(const struct worker_settings *worker, struct store_setting
         .batch_bytes = (uint32_t)conf->batch.max_size_bytes,
         .batch_delay_ms = (uint32_t)conf->batch.max_delay_ms,
         .max_age_s = (uint32_t)(conf->buffer.disk.max_age_ms / 1000),
+        .redact_tags = conf->quarantine.redact_tags.items,
+        .n_redact_tags = conf->quarantine.redact_tags.n,
     };
     switch (conf->buffer.when_full) {
     case CONF_FULL_BACKPRESSURE:

@@ -173,6 +173,18 @@ grpc_call_is_half_closed(const struct grpc_call *call)
     return call->half_closed;
 }
 
+bool
+grpc_call_was_cancelled(const struct grpc_call *call)
+{
+    return call->was_cancelled;
+}
+
+void **
+grpc_call_connection_user(const struct grpc_call *call)
+{
+    return call->connection->link != NULL ? &call->connection->user : NULL;
+}
+
 const char *
 grpc_call_peer(const struct grpc_call *call)
 {

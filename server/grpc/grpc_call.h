@@ -82,9 +82,15 @@ void grpc_call_finish(struct grpc_call *, enum grpc_status, const char *text);
 bool grpc_call_is_over(const struct grpc_call *);
 /* True once the client half closed: tells a truncated message from a lost stream in on_gone. */
 bool grpc_call_is_half_closed(const struct grpc_call *);
+/* In on_gone: the client reset the call with CANCEL before it half closed it, without a deadline,
+ * and we had no part in its end (answer, reset, drain, error). */
+bool grpc_call_was_cancelled(const struct grpc_call *);
 /* A request header, lower-case name; BYTES_NONE when absent. Kept: authentication, user-agent,
  * agent-version. */
 struct bytes grpc_call_header(const struct grpc_call *, const char *name);
+/* The service's own slot on the call's connection, NULL at first: what is in it goes to
+ * on_connection_gone. NULL instead of the slot once the connection is gone. */
+void **grpc_call_connection_user(const struct grpc_call *);
 /* The peer in text. */
 const char *grpc_call_peer(const struct grpc_call *);
 

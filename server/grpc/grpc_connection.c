@@ -66,6 +66,15 @@ on_end(void *ctx, void *stream)
     grpc_intake_half_close(stream);
 }
 
+/* Whether a reset of this call can only be the client's own idea. */
+static bool
+is_left_to_peer(const struct grpc_call *call)
+{
+    const struct grpc_connection *connection = call->connection;
+    return !call->half_closed && !call->is_finished && !call->reset_sent &&
+           call->deadline_us == 0 && connection->drain == DRAIN_NONE && !connection->told_to_go;
+}
+
 static void
 on_close(void *ctx, void *stream, uint32_t code, bool by_peer)
 {
@@ -73,7 +82,7 @@ on_close(void *ctx, void *stream, uint32_t code, bool by_peer)
     CHECK_OBJ(connection, CONNECTION_MAGIC);
     struct grpc_call *call = stream;
     CHECK_OBJ(call, CALL_MAGIC);
-    (void)code;
+    call->was_cancelled = by_peer && code == H2_CANCEL && is_left_to_peer(call);
     if (by_peer && call->n_messages == 0 && !call->is_finished)
         h2_session_add_glitches(h2_link_session(connection->link), GUARD_WEIGHT_RESET);
     grpc_call_lose(call);
@@ -103,15 +112,18 @@ on_ready(void *ctx)
 static void
 on_goaway(void *ctx, int32_t last_id, uint32_t code)
 {
-    (void)ctx; /* a client that leaves closes when its calls are done */
+    struct grpc_connection *connection = ctx;
     (void)last_id;
     (void)code;
+    connection->said_goodbye = true; /* it closes when its calls are done */
 }
 
 static void
 on_told_to_go(void *ctx)
 {
-    count_goaway(ctx, GOAWAY_ERROR);
+    struct grpc_connection *connection = ctx;
+    connection->told_to_go = true;
+    count_goaway(connection, GOAWAY_ERROR);
 }
 
 static void
@@ -171,6 +183,30 @@ on_blocked(void *ctx)
     grpc_connection_due(connection, clock_mono_us() + STALLED_US);
 }
 
+static bool
+has_open_call(const struct grpc_connection *connection)
+{
+    const struct grpc_call *call;
+    LIST_FOREACH(call, &connection->calls, link)
+    {
+        if (!call->half_closed && !call->is_finished)
+            return true;
+    }
+    return false;
+}
+
+/* Whose doing the end of the link is. */
+static enum grpc_connection_end
+how_ended(const struct grpc_connection *connection, enum err err)
+{
+    bool is_broken = err == ERR_H2_PREFACE || err == ERR_H2_PROTOCOL || err == ERR_H2_FLOOD;
+    if (is_broken || connection->told_to_go || connection->drain != DRAIN_NONE)
+        return GRPC_ENDED_BY_US;
+    if (connection->said_goodbye)
+        return GRPC_ENDED_ORDERLY;
+    return has_open_call(connection) ? GRPC_ENDED_IN_CALL : GRPC_ENDED_SILENTLY;
+}
+
 static void
 on_closed(void *ctx, enum err err)
 {
@@ -178,7 +214,7 @@ on_closed(void *ctx, enum err err)
     CHECK_OBJ(connection, CONNECTION_MAGIC);
     if (err != ERR_CLOSED)
         log_debug("grpc", "connection ended", "peer=%s error=%s", connection->peer, err_name(err));
-    grpc_connection_close(connection);
+    grpc_connection_close(connection, how_ended(connection, err));
 }
 
 static const struct h2_link_events link_events = {
@@ -189,11 +225,14 @@ static const struct h2_link_events link_events = {
 
 /* Timers: one per connection, that looks at everything which may fall due. */
 
+static const char why_dead[] = "no answer to PING";
+
 static void
 give_up(struct grpc_connection *connection, const char *why)
 {
     log_debug("grpc", "connection given up", "peer=%s why=%s", connection->peer, why);
-    grpc_connection_close(connection);
+    bool is_dead = why == why_dead && connection->drain == DRAIN_NONE;
+    grpc_connection_close(connection, is_dead ? GRPC_ENDED_DEAD : GRPC_ENDED_BY_US);
 }
 
 static void
@@ -250,7 +289,7 @@ check_link(struct grpc_connection *connection, uint64_t now, uint64_t *next_us)
     if (blocked_since_us != 0 && is_due(now, blocked_since_us, STALLED_US, next_us))
         return "stalled write";
     if (!check_keepalive(connection, now, next_us))
-        return "no answer to PING";
+        return why_dead;
     return NULL;
 }
 
@@ -454,7 +493,7 @@ grpc_connection_unref(struct grpc_connection *connection)
 }
 
 void
-grpc_connection_close(struct grpc_connection *connection)
+grpc_connection_close(struct grpc_connection *connection, enum grpc_connection_end how)
 {
     if (connection->link == NULL)
         return;
@@ -465,7 +504,7 @@ grpc_connection_close(struct grpc_connection *connection)
     grpc_connection_starve(connection, false);
     while (!LIST_EMPTY(&connection->calls))
         grpc_call_lose(LIST_FIRST(&connection->calls));
-    grpc_endpoint_forget(connection->endpoint, connection);
+    grpc_endpoint_forget(connection->endpoint, connection, how);
     grpc_connection_unref(connection);
 }
 

@@ -91,7 +91,7 @@ grpc_endpoint_free(struct grpc_endpoint **where)
     *where = NULL;
     endpoint->n_calls++; /* holds it until the end of this function */
     while (!TAILQ_EMPTY(&endpoint->connections))
-        grpc_connection_close(TAILQ_FIRST(&endpoint->connections));
+        grpc_connection_close(TAILQ_FIRST(&endpoint->connections), GRPC_ENDED_BY_US);
     /* What waits has nobody left to offer it. */
     while (!TAILQ_EMPTY(&endpoint->waiting))
         grpc_call_finish(TAILQ_FIRST(&endpoint->waiting), GRPC_UNAVAILABLE, NULL);
@@ -120,13 +120,15 @@ grpc_endpoint_accept(struct grpc_endpoint *endpoint, int descriptor)
 }
 
 void
-grpc_endpoint_forget(struct grpc_endpoint *endpoint, struct grpc_connection *connection)
+grpc_endpoint_forget(struct grpc_endpoint *endpoint, struct grpc_connection *connection,
+                     enum grpc_connection_end how)
 {
     TAILQ_REMOVE(&endpoint->connections, connection, all);
     endpoint->n_connections--;
     metric_sub(endpoint->metrics, METRIC_CONNECTIONS, LISTENER_GRPC, 1);
     if (endpoint->service.on_connection_gone != NULL)
-        endpoint->service.on_connection_gone(endpoint->service.ctx, connection->peer);
+        endpoint->service.on_connection_gone(endpoint->service.ctx, connection->peer,
+                                             connection->user, how);
     if (endpoint->service.on_connections != NULL)
         endpoint->service.on_connections(endpoint->service.ctx, endpoint->n_connections);
     if (endpoint->drain_started_us != 0 && endpoint->n_connections == 0)
@@ -231,7 +233,7 @@ on_drain_time(void *ctx)
                           : 0;
     if (passed_us >= end_us) {
         while (!TAILQ_EMPTY(&endpoint->connections))
-            grpc_connection_close(TAILQ_FIRST(&endpoint->connections));
+            grpc_connection_close(TAILQ_FIRST(&endpoint->connections), GRPC_ENDED_BY_US);
         loop_timer_cancel(&endpoint->drain_timer);
     } else if (endpoint->n_connections > 0) {
         struct grpc_connection *connection = TAILQ_FIRST(&endpoint->connections);

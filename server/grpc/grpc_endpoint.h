@@ -27,6 +27,15 @@ struct grpc_route {
     void *user;
 };
 
+/* How a connection ended. */
+enum grpc_connection_end {
+    GRPC_ENDED_BY_US,    /* drain, shutdown, or the peer did what it must not */
+    GRPC_ENDED_ORDERLY,  /* the peer had said GOAWAY: it knew */
+    GRPC_ENDED_SILENTLY, /* without GOAWAY, but no call was open: gRPC's C core closes like this */
+    GRPC_ENDED_IN_CALL,  /* without GOAWAY, inside a call that it had not half closed */
+    GRPC_ENDED_DEAD,     /* the peer did not answer PING */
+};
+
 struct grpc_service {
     void *ctx;
     /* The request headers of a call are complete. Path as sent. */
@@ -35,8 +44,9 @@ struct grpc_service {
     void (*on_drained)(void *ctx);
     /* A connection ended: n is how many are left on this endpoint. May be NULL. */
     void (*on_connections)(void *ctx, uint32_t n);
-    /* The connection from this peer ended, before on_connections. May be NULL. */
-    void (*on_connection_gone)(void *ctx, const char *peer);
+    /* The connection from this peer ended, before on_connections; user is what the service put in
+     * its slot (grpc_call_connection_user). Calls of it may still wait. May be NULL. */
+    void (*on_connection_gone)(void *ctx, const char *peer, void *user, enum grpc_connection_end);
 };
 
 struct grpc_endpoint_settings {

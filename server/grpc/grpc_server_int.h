@@ -90,6 +90,7 @@ struct grpc_call {
     bool gone_told;            /* on_gone was called, or must not be */
     bool is_over;              /* nothing is offered any more */
     bool was_cut;              /* the client half closed, or was lost, inside a message */
+    bool was_cancelled;        /* by the client, for no reason of ours */
     bool is_counted;           /* in grpc_server_handled_total */
 
     /* Output. */
@@ -130,6 +131,9 @@ struct grpc_connection {
     uint32_t n_waiting; /* calls that wait or stand before the gate */
     uint8_t drain;
     bool is_ready, goaway_counted, is_starved;
+    bool told_to_go;   /* by us, over an error */
+    bool said_goodbye; /* the peer's GOAWAY */
+    void *user;        /* the service's */
     TAILQ_ENTRY(grpc_connection) all;
     TAILQ_ENTRY(grpc_connection) starved; /* while is_starved */
     char peer[NET_ADDRESS_TEXT];
@@ -159,7 +163,8 @@ struct grpc_endpoint {
 };
 
 /* grpc_endpoint */
-void grpc_endpoint_forget(struct grpc_endpoint *, struct grpc_connection *);
+void grpc_endpoint_forget(struct grpc_endpoint *, struct grpc_connection *,
+                          enum grpc_connection_end);
 /* A closed endpoint goes with its last call. */
 void grpc_endpoint_unhold(struct grpc_endpoint *);
 /* The call's intake goes on in the next turn. */
@@ -172,7 +177,7 @@ void grpc_endpoint_open_gate(struct grpc_endpoint *);
 /* grpc_connection */
 struct grpc_connection *grpc_connection_new(struct grpc_endpoint *, int descriptor);
 /* Closes the socket; its calls end. */
-void grpc_connection_close(struct grpc_connection *);
+void grpc_connection_close(struct grpc_connection *, enum grpc_connection_end);
 void grpc_connection_unref(struct grpc_connection *);
 /* The session, NULL when closed. */
 struct h2_session *grpc_connection_session(struct grpc_connection *);

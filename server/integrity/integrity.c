@@ -44,9 +44,12 @@ set_actions(struct integrity *integrity, enum integrity_mode mode)
         bool is_held = mode == INTEGRITY_ENFORCE || (in_every_mode >> i & 1) != 0;
         actions[i] = is_held ? settings->actions[i] : ACTION_OBSERVE;
     }
-    /* Other storages take the columns; only a database loses the batch over them. */
-    if (mode == INTEGRITY_ENFORCE && settings->storage_jdbc)
+    /* Other storages take the columns and ids; only a database loses the batch over them. */
+    if (mode == INTEGRITY_ENFORCE && settings->storage_jdbc) {
         actions[RULE_poison_column] = ACTION_QUARANTINE;
+        actions[RULE_poison_id_again] = ACTION_QUARANTINE;
+        actions[RULE_segment_duplicate_identical] = ACTION_DROP;
+    }
 }
 
 void
@@ -56,6 +59,7 @@ integrity_set(struct integrity *integrity, const struct integrity_settings *sett
     integrity->settings = *settings;
     for (uint32_t mode = 0; mode < INTEGRITY_N_MODES; mode++)
         set_actions(integrity, (enum integrity_mode)mode);
+    integrity_state_set(integrity);
 }
 
 struct integrity *
@@ -71,7 +75,7 @@ integrity_new(const struct integrity_settings *settings, struct metrics *metrics
     span_index_init(&integrity->spans);
     key_index_init(&integrity->keys);
     key_index_init(&integrity->copies);
-    integrity->instances = instance_table_new();
+    integrity_state_new(integrity);
     integrity_set(integrity, settings);
     return integrity;
 }
@@ -87,7 +91,7 @@ integrity_free(struct integrity **integrity)
     span_index_fini(&(*integrity)->spans);
     key_index_fini(&(*integrity)->keys);
     key_index_fini(&(*integrity)->copies);
-    instance_table_free(&(*integrity)->instances);
+    integrity_state_free(*integrity);
     mem_free((*integrity)->flagged);
     (*integrity)->magic = 0;
     mem_free(*integrity);
@@ -108,6 +112,7 @@ integrity_begin(struct integrity *integrity, struct bytes message, struct judgem
             mem_resize(integrity->flagged, sizeof(*integrity->flagged) * KEEP_FLAGGED);
     }
     integrity->n_flagged = 0;
+    integrity->instance_hash = 0;
     integrity->mode = integrity->settings.mode;
     out->verdict = VERDICT_CLEAN;
     out->payload = message;
@@ -119,6 +124,10 @@ integrity_begin(struct integrity *integrity, struct bytes message, struct judgem
     out->findings = integrity->findings;
     out->n_findings = 0;
     out->segment = NULL;
+    out->agent = AGENT_UNKNOWN;
+    out->is_superset = false;
+    out->id_hash = 0;
+    out->content_hash = 0;
 }
 
 void
@@ -231,6 +240,7 @@ ask_segment_rules(const struct rule_context *context)
 #define ASK_STREAM(token)
 #define ASK_MESSAGE(token)
 #define ASK_STORED(token)
+#define ASK_STATE(token)
 #define ASK_SPAN(token)
 #define ASK_SEGMENT(token) found |= (uint64_t)rule_##token(context) << RULE_##token;
 #define RULE(token, name, class, scope, action, allowed, agent, text) ASK_##scope(token)
@@ -253,6 +263,7 @@ ask_span_rules(const struct rule_context *context, uint32_t span)
 #undef RULE
 #undef ASK_SPAN
 #undef ASK_SEGMENT
+#undef ASK_STATE
 #undef ASK_STORED
 #undef ASK_MESSAGE
 #undef ASK_STREAM
@@ -384,6 +395,13 @@ settle(struct integrity *integrity, const struct rule_context *context, uint64_t
 {
     enum rule reason;
     enum rule_action strongest = integrity_strongest(integrity, out->rules, &reason);
+    /* A copy is dropped whatever else is wrong with it: the first one was forwarded or set aside.
+     */
+    enum rule copy = RULE_segment_duplicate_identical;
+    if ((out->rules >> copy & 1) != 0 && integrity_action(integrity, copy) == ACTION_DROP) {
+        strongest = ACTION_DROP;
+        reason = copy;
+    }
     if (strongest >= ACTION_DROP) {
         integrity_reject(out, strongest, reason, message);
         return;
@@ -420,16 +438,17 @@ find_mode(struct integrity *integrity)
 static void
 identify(struct integrity *integrity)
 {
-    const struct segment_view *view = &integrity->view;
+    integrity_know(integrity);
     enum agent_language language =
-        instance_table_find(integrity->instances, view->service, view->instance);
-    integrity->agent = agent_identify(language, view->segment_id);
+        integrity->known == NULL ? LANGUAGE_NONE : (enum agent_language)integrity->known->language;
+    integrity->agent = agent_identify(language, integrity->view.segment_id);
 }
 
 static void
 judge(struct integrity *integrity, struct bytes message, int64_t arrival_ms, struct judgement *out)
 {
     struct rule_context context;
+    integrity_state_early(integrity, message);
     if (decode(integrity, message) != ERR_OK) {
         integrity_find(integrity, RULE_proto_undecodable, SPAN_NONE, out);
         settle(integrity, NULL, 0, message, out);
@@ -454,9 +473,12 @@ judge(struct integrity *integrity, struct bytes message, int64_t arrival_ms, str
         settle(integrity, NULL, 0, message, out);
         return;
     }
+    integrity_state_begin(integrity, out);
     if (integrity->agent == AGENT_UNKNOWN)
         identify(integrity);
     uint64_t of_segment = ask_rules(integrity, arrival_ms, &context, out);
+    if (out->id_hash != 0)
+        integrity_ask_state(integrity, message, out);
     if (out->rules != 0)
         settle(integrity, &context, of_segment, message, out);
 }
@@ -491,7 +513,9 @@ integrity_judge_segment(struct integrity *integrity, struct bytes message, int64
     uint64_t start_us = integrity_clock_start(integrity);
     integrity_begin(integrity, message, out);
     integrity->agent = agent;
+    integrity->arrival_s = (uint32_t)(arrival_ms / 1000);
     judge(integrity, message, arrival_ms, out);
+    out->agent = integrity->agent;
     if (out->rules != 0)
         tell_hints(integrity, out);
     if (integrity->metrics != NULL) {
@@ -501,6 +525,20 @@ integrity_judge_segment(struct integrity *integrity, struct bytes message, int64
         integrity_count(integrity, out);
         integrity_clock_stop(integrity, start_us);
     }
+}
+
+void
+integrity_judge_again(struct integrity *integrity, struct bytes message, int64_t arrival_ms,
+                      enum agent agent, struct judgement *out)
+{
+    CHECK_OBJ(integrity, INTEGRITY_MAGIC);
+    struct metrics *metrics = integrity->metrics;
+    uint32_t window_s = integrity->settings.window_s;
+    integrity->metrics = NULL;
+    integrity->settings.window_s = 0;
+    integrity_judge_segment(integrity, message, arrival_ms, agent, out);
+    integrity->metrics = metrics;
+    integrity->settings.window_s = window_s;
 }
 
 const char *

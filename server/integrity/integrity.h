@@ -14,7 +14,9 @@
 #include "base/method.h"
 #include "base/metric.h"
 #include "base/rule_table.h"
+#include "integrity/agent_shape.h"
 #include "integrity/rule.h"
+#include "integrity/sighting.h"
 #include "message/segment.h"
 
 enum integrity_mode { INTEGRITY_OFF, INTEGRITY_OBSERVE, INTEGRITY_ENFORCE, INTEGRITY_N_MODES };
@@ -46,8 +48,10 @@ struct integrity_settings {
         enum integrity_mode mode;
     } * services;
     uint32_t n_services;
+    uint32_t window_s;     /* of the rules with memory; 0: off */
+    uint64_t window_bytes; /* memory for them in this worker */
 };
-/* mode enforce, every rule's default, max_spans 100000. */
+/* window_s is 0. mode enforce, every rule's default, max_spans 100000. */
 void integrity_settings_default(struct integrity_settings *);
 
 struct integrity;
@@ -76,6 +80,10 @@ struct judgement {
     uint32_t n_findings;
     const struct segment_view *segment; /* NULL when undecodable or no segment; after repair R1 the
                                            view of the repaired bytes */
+    enum agent agent;                   /* whose segment it was judged as */
+    bool is_superset; /* segment-id-reused: all spans of the earlier one are in it */
+    /* For integrity_accept; 0: not asked. */
+    uint64_t id_hash, content_hash;
 };
 
 /* As integrity_class, for what was found in this message, which was judged for that agent. */
@@ -88,12 +96,55 @@ uint32_t integrity_metric_index(const struct judgement *, enum rule);
  * findings. */
 void integrity_judge_segment(struct integrity *, struct bytes message, int64_t arrival_ms,
                              enum agent, struct judgement *out);
-/* Any other stored message (InstanceProperties are remembered): decodable, UTF-8, U+0000 in logs,
- * an event's layer. service_known: a log's service stands in this message or earlier on its stream.
- * Counts findings. */
+/* As integrity_judge_segment for a segment that was judged before (from quarantine): the memory of
+ * ids is not asked, or it would be its own copy, and nothing is counted. Not to be accepted. */
+void integrity_judge_again(struct integrity *, struct bytes message, int64_t arrival_ms, enum agent,
+                           struct judgement *out);
+/* Any other stored message (the language in InstanceProperties is kept at once): decodable, UTF-8,
+ * U+0000 in logs, an event's layer. service_known: a log's service stands in this message or
+ * earlier on its stream. Counts findings. */
 void integrity_judge_stored(struct integrity *, enum message_type, struct bytes message,
                             bool service_known, struct judgement *out);
-/* For findings of the deframer (scope STREAM): counts, gives nothing. */
+/* For findings of the deframer (scope STREAM) and of streams: counts, gives nothing. */
 void integrity_note(struct integrity *, enum rule);
+
+/* Memory over messages. Judging remembers nothing, for a message that finds no room is judged
+ * again; what was taken is accepted once, before the next judgement. */
+
+/* What is known of one stream (one call): whose messages it carries. Embedded in the caller's
+ * state; all zeros at first. */
+struct integrity_stream {
+    uint64_t identities[4]; /* sighting_hash; the first is the stream's own */
+    uint32_t n_segments[4];
+    uint64_t service_hash; /* of the stream's own */
+    uint32_t n_since;      /* own segments since the odd one */
+    uint8_t n_identities;
+    bool has_odd;  /* the last new identity came once so far, in an established stream */
+    bool is_mixed; /* a second identity came again: an aggregator */
+};
+/* type: of the message that was judged (MESSAGE_SegmentObject for a segment); message: its bytes as
+ * they came. stream may be NULL. */
+void integrity_accept(struct integrity *, struct integrity_stream *, enum message_type,
+                      struct bytes message, const struct judgement *);
+
+/* The instance a stream belongs to, as integrity_accept learned it; 0: not known. */
+uint64_t integrity_stream_instance(const struct integrity_stream *);
+/* Facts about an instance that only its connection tells. Ignored where it is not known here. */
+enum instance_fact {
+    INSTANCE_CONNECTED,
+    INSTANCE_DISCONNECTED,
+    INSTANCE_ENDED_ABRUPTLY,
+    INSTANCE_RESET_ITSELF,
+};
+void integrity_note_instance(struct integrity *, uint64_t instance, enum instance_fact);
+
+/* What was seen since the last call, for the registry; NULL: nothing. Ownership passes. Ask once a
+ * second, and when integrity_is_full says so. */
+struct sightings *integrity_take_sightings(struct integrity *);
+bool integrity_is_full(const struct integrity *);
+/* What another worker heard an instance say of itself. */
+void integrity_learn_language(struct integrity *, uint64_t instance, enum agent_language);
+/* Memory of the rules with memory. */
+uint64_t integrity_state_bytes(const struct integrity *);
 
 #endif

@@ -30,28 +30,39 @@ ask(struct integrity *integrity, enum message_type type, struct bytes message, b
         integrity_find(integrity, RULE_log_nul, SPAN_NONE, out);
 }
 
-struct learning {
-    struct bytes language;
-};
-
 static void
 on_property(void *ctx, struct bytes property)
 {
-    struct learning *learning = ctx;
-    if (bytes_equal(message_string_field(property, PAIR_KEY), BYTES("language")))
-        learning->language = message_string_field(property, PAIR_VALUE);
+    struct instance_properties *properties = ctx;
+    struct bytes key = message_string_field(property, PAIR_KEY);
+    struct bytes value = message_string_field(property, PAIR_VALUE);
+    if (bytes_equal(key, BYTES("language")))
+        properties->language = value;
+    else if (bytes_equal(key, BYTES("hostname")))
+        properties->hostname = value;
+    else if (bytes_equal(key, BYTES("ipv4")) && properties->ipv4.n == 0)
+        properties->ipv4 = value; /* the first of several */
+}
+
+void
+integrity_read_properties(struct bytes message, struct instance_properties *out)
+{
+    *out = (struct instance_properties){BYTES_NONE, BYTES_NONE, BYTES_NONE};
+    if (message_each_field(message, PROPERTIES, on_property, out) != ERR_OK)
+        *out = (struct instance_properties){BYTES_NONE, BYTES_NONE, BYTES_NONE};
 }
 
 void
 integrity_learn(struct integrity *integrity, struct bytes message)
 {
-    struct learning learning = {BYTES_NONE};
-    if (message_each_field(message, PROPERTIES, on_property, &learning) != ERR_OK ||
-        learning.language.n == 0)
+    struct instance_properties properties;
+    integrity_read_properties(message, &properties);
+    if (properties.language.n == 0)
         return;
-    instance_table_learn(integrity->instances, message_string_field(message, PROPERTIES_SERVICE),
-                         message_string_field(message, PROPERTIES_INSTANCE),
-                         agent_language_of(learning.language));
+    uint64_t hash = sighting_hash(message_string_field(message, PROPERTIES_SERVICE),
+                                  message_string_field(message, PROPERTIES_INSTANCE));
+    struct instance_entry *entry = instance_table_put(integrity->instances, hash);
+    entry->language = (uint8_t)agent_language_of(properties.language);
 }
 
 static bool

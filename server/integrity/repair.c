@@ -204,11 +204,17 @@ rule_names(struct repair *repair, uint64_t rules)
     return repair->last_text;
 }
 
+bool
+repair_is_tagged(const struct repair *repair, uint32_t span)
+{
+    const struct segment_view *view = repair->context->segment;
+    return has_key(view, &view->spans[span], BYTES(REPAIR_TAG_KEY));
+}
+
 void
 repair_add_tag(struct repair *repair, uint32_t span, uint64_t rules)
 {
-    const struct segment_view *view = repair->context->segment;
-    if (rules == 0 || has_key(view, &view->spans[span], BYTES(REPAIR_TAG_KEY)))
+    if (rules == 0 || repair_is_tagged(repair, span))
         return;
     struct bytes names = rule_names(repair, rules);
     enum err err = segment_edit_add_tag(repair->edit, span, BYTES(REPAIR_TAG_KEY), names);

@@ -43,6 +43,8 @@ void repair_init(struct repair *, struct arena *, const struct rule_context *,
                  struct key_index *keys, struct key_index *copies);
 /* True when an earlier span of the segment has the same bytes. */
 bool repair_is_copy(struct repair *, uint32_t span);
+/* True when it has the tag already: a gate before this one looked at it. */
+bool repair_is_tagged(const struct repair *, uint32_t span);
 bool repair_is_removed(const struct repair *, uint32_t span);
 bool repair_is_edited_tag(const struct repair *, uint32_t tag);
 void repair_remove_span(struct repair *, uint32_t span);

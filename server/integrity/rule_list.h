@@ -12,6 +12,7 @@
 #define RULE_PROTOTYPE_STREAM(token)
 #define RULE_PROTOTYPE_MESSAGE(token)
 #define RULE_PROTOTYPE_STORED(token)
+#define RULE_PROTOTYPE_STATE(token)
 #define RULE_PROTOTYPE_SEGMENT(token) rule_segment_fn rule_##token;
 #define RULE_PROTOTYPE_SPAN(token) rule_span_fn rule_##token;
 #define RULE(token, name, class, scope, action, allowed, agent, text) RULE_PROTOTYPE_##scope(token)

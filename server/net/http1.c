@@ -1,44 +1,315 @@
 /* evhttp behind our face. */
 /* SPDX-License-Identifier: Apache-2.0 */
+/* evhttp tells nobody of a connection before its first whole request, so that slow clients would
+ * be neither seen nor bounded. We make the stream of each connection ourselves and learn from it,
+ * at the latest at the end of the turn, which connection evhttp has put on it. */
 #include "net/http1.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
+#include "net/http1_int.h"
 #include "net/listener_int.h"
 #include "net/loop_int.h"
 
-enum { HTTP1_MAGIC = 0x68747470, HEADER_MAX_BYTES = 8 * 1024, IDLE_S = 60 };
+enum {
+    HTTP1_MAGIC = 0x68747470,
+    HEADER_MAX_BYTES = 8 * 1024,
+    IDLE_S = 60,
+    TICK_US = 300 * 1000,
+    SLOW_US = 5 * 1000 * 1000, /* so long a client may take for its answer, when others want room */
+    METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+              EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH,
+};
+
+/* One of the clients. */
+struct connection {
+    TAILQ_ENTRY(connection) link;
+    struct http1 *http;
+    struct bufferevent *stream;       /* held until its evhttp_connection is known; then NULL */
+    struct evhttp_connection *evhttp; /* NULL: not known yet */
+    struct http1_pending *pending;    /* NULL: no answer is owed */
+    uint64_t asked_us;                /* the last request */
+};
+TAILQ_HEAD(connection_list, connection);
 
 struct http1 {
     uint32_t magic;
-    bool in_handler;
+    bool in_handler, is_closed;
+    size_t max_body;
     struct loop *loop;
     struct evhttp *server;
     struct evhttp_bound_socket *socket;
+    struct http1_socket unix_socket;
     http1_handler_fn *handler;
     void *ctx;
+    struct connection_list connections; /* that which is quiet longest comes first */
+    uint32_t n_connections;
+    struct loop_turn *turn;
+    struct loop_timer tick;
 };
 
 struct http1_request {
+    struct http1 *http;
     struct evhttp_request *request;
     struct evkeyvalq query;
     bool is_answered;
 };
+
+struct http1_pending {
+    struct connection *connection;
+    struct evhttp_request *request;
+    void (*on_gone)(void *ctx);
+    void *ctx;
+};
+
+static void
+forget(struct connection *connection)
+{
+    struct http1 *http = connection->http;
+    TAILQ_REMOVE(&http->connections, connection, link);
+    http->n_connections--;
+    mem_free(connection);
+}
+
+/* The answer that is owed will not come. */
+static void
+abandon(struct connection *connection)
+{
+    struct http1_pending *pending = connection->pending;
+    if (pending == NULL)
+        return;
+    connection->pending = NULL;
+    /* After an error of the stream evhttp leaves the request to whoever wants to answer it. */
+    if (evhttp_request_get_connection(pending->request) == NULL)
+        evhttp_request_free(pending->request);
+    pending->on_gone(pending->ctx);
+    mem_free(pending);
+}
+
+/* From evhttp, which is about to free the connection. */
+static void
+on_connection_end(struct evhttp_connection *evhttp, void *ctx)
+{
+    (void)evhttp;
+    struct connection *connection = ctx;
+    CHECK_OBJ(connection->http, HTTP1_MAGIC);
+    abandon(connection);
+    forget(connection);
+}
+
+/* evhttp's connection is the context of the stream's callbacks, which are gone with it. */
+static void
+adopt(struct connection *connection)
+{
+    bufferevent_event_cb on_event = NULL;
+    void *evhttp = NULL;
+    struct bufferevent *stream = connection->stream;
+    bufferevent_getcb(stream, NULL, NULL, &on_event, &evhttp);
+    connection->stream = NULL;
+    if (on_event != NULL) {
+        connection->evhttp = evhttp;
+        evhttp_connection_set_closecb(evhttp, on_connection_end, connection);
+    } else {
+        forget(connection);
+    }
+    bufferevent_decref(stream);
+}
+
+static void
+adopt_all(struct http1 *http)
+{
+    struct connection *connection = TAILQ_FIRST(&http->connections);
+    while (connection != NULL) {
+        struct connection *next = TAILQ_NEXT(connection, link);
+        if (connection->stream != NULL)
+            adopt(connection);
+        connection = next;
+    }
+}
+
+static void
+on_turn(void *ctx)
+{
+    struct http1 *http = ctx;
+    CHECK_OBJ(http, HTTP1_MAGIC);
+    adopt_all(http);
+}
+
+static void
+end_quietest(struct http1 *http)
+{
+    struct connection *connection;
+    TAILQ_FOREACH(connection, &http->connections, link)
+    {
+        if (connection->pending == NULL)
+            break;
+    }
+    if (connection == NULL)
+        connection = TAILQ_FIRST(&http->connections);
+    evhttp_connection_free(connection->evhttp);
+}
+
+/* From evhttp: a client has come. */
+static struct bufferevent *
+on_accept(struct event_base *base, void *ctx)
+{
+    struct http1 *http = ctx;
+    CHECK_OBJ(http, HTTP1_MAGIC);
+    loop_enter(http->loop);
+    adopt_all(http);
+    while (http->n_connections >= HTTP1_CONNECTIONS)
+        end_quietest(http);
+    struct connection *connection = mem_new(struct connection);
+    connection->http = http;
+    connection->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    check(connection->stream != NULL);
+    bufferevent_incref(connection->stream);
+    /* A whole request fits; what is sent while we answer waits in the kernel. */
+    bufferevent_setwatermark(connection->stream, EV_READ, 0,
+                             http->max_body + 2 * (size_t)HEADER_MAX_BYTES);
+    TAILQ_INSERT_TAIL(&http->connections, connection, link);
+    http->n_connections++;
+    return connection->stream;
+}
+
+/* Out of descriptors: the next tick tries again. */
+static void
+on_accept_error(struct evconnlistener *listener, void *ctx)
+{
+    (void)ctx; /* evhttp's */
+    evconnlistener_disable(listener);
+}
+
+static bool
+has_gone(struct evhttp_connection *evhttp)
+{
+    struct bufferevent *stream = evhttp_connection_get_bufferevent(evhttp);
+    struct pollfd one = {.fd = bufferevent_getfd(stream), .events = POLLRDHUP};
+    return poll(&one, 1, 0) > 0;
+}
+
+/* evhttp does not read while an answer is owed. */
+static void
+on_tick(void *ctx)
+{
+    struct http1 *http = ctx;
+    CHECK_OBJ(http, HTTP1_MAGIC);
+    struct connection *connection = TAILQ_FIRST(&http->connections);
+    while (connection != NULL) {
+        struct connection *next = TAILQ_NEXT(connection, link);
+        if (connection->pending != NULL && has_gone(connection->evhttp))
+            evhttp_connection_free(connection->evhttp);
+        connection = next;
+    }
+    evconnlistener_enable(evhttp_bound_socket_get_listener(http->socket));
+    loop_timer_in(&http->tick, TICK_US);
+}
+
+/* The length is told in HTTP/1.0 too: a client sees when an answer was cut. For HEAD it is that of
+ * the body that a GET would have brought. */
+static void
+send_answer(struct evhttp_request *request, int status, const char *content_type, struct bytes body)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *out = evbuffer_new();
+    char length[24];
+    check(out != NULL);
+    snprintf(length, sizeof(length), "%zu", body.n);
+    if (status != 204)
+        evhttp_add_header(headers, "Content-Length", length);
+    evhttp_add_header(headers, "Content-Type", content_type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Content-Security-Policy",
+                      "default-src 'none'; frame-ancestors 'none'");
+    if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
+        check(evbuffer_add(out, body.p, body.n) == 0);
+    evhttp_send_reply(request, status, NULL, out);
+    evbuffer_free(out);
+}
+
+static struct connection *
+find_connection(struct http1 *http, struct evhttp_request *request)
+{
+    struct evhttp_connection *evhttp = evhttp_request_get_connection(request);
+    struct connection *connection;
+    TAILQ_FOREACH(connection, &http->connections, link)
+    {
+        if (connection->evhttp == evhttp)
+            return connection;
+    }
+    return NULL;
+}
+
+/* What the client has not taken of its answer. */
+static size_t
+n_unsent(const struct connection *connection)
+{
+    struct bufferevent *stream = evhttp_connection_get_bufferevent(connection->evhttp);
+    return evbuffer_get_length(bufferevent_get_output(stream));
+}
+
+/* Ends those that do not take what they asked for, if there is too much of it. False: there still
+ * is. */
+static bool
+make_room(struct http1 *http)
+{
+    struct connection *connection, *next;
+    size_t n = 0;
+    TAILQ_FOREACH(connection, &http->connections, link) n += n_unsent(connection);
+    for (connection = TAILQ_FIRST(&http->connections); connection != NULL && n > HTTP1_UNSENT_BYTES;
+         connection = next) {
+        size_t n_own = n_unsent(connection);
+        next = TAILQ_NEXT(connection, link);
+        if (n_own == 0 || clock_mono_us() - connection->asked_us < SLOW_US)
+            continue;
+        n -= n_own;
+        evhttp_connection_free(connection->evhttp);
+    }
+    return n <= HTTP1_UNSENT_BYTES;
+}
+
+/* Why no handler is asked, or BYTES_NONE. */
+static struct bytes
+refusal(struct http1 *http)
+{
+    if (http->is_closed) /* in this turn, by the handler of another request */
+        return BYTES("{\"error\":\"spangate is ending\"}\n");
+    return make_room(http) ? BYTES_NONE
+                           : BYTES("{\"error\":\"too many answers wait for slow clients; try "
+                                   "again in some seconds\"}\n");
+}
 
 static void
 on_request(struct evhttp_request *request, void *ctx)
 {
     struct http1 *http = ctx;
     CHECK_OBJ(http, HTTP1_MAGIC);
-    struct http1_request own = {.request = request};
+    struct http1_request own = {.http = http, .request = request};
     loop_enter(http->loop);
+    adopt_all(http);
+    struct connection *connection = find_connection(http, request);
+    check(connection != NULL && connection->pending == NULL);
+    TAILQ_REMOVE(&http->connections, connection, link);
+    TAILQ_INSERT_TAIL(&http->connections, connection, link);
+    connection->asked_us = clock_mono_us();
+    struct bytes why = refusal(http);
+    if (why.n > 0) {
+        send_answer(request, 503, "application/json", why);
+        return;
+    }
     const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
     TAILQ_INIT(&own.query);
     if (query != NULL && evhttp_parse_query_str(query, &own.query) != 0)
@@ -58,28 +329,46 @@ ignore_sigpipe(void)
     check(sigaction(SIGPIPE, &ignore, NULL) == 0);
 }
 
+static void
+serve(struct http1 *http, int descriptor)
+{
+    TAILQ_INIT(&http->connections);
+    http->server = evhttp_new(loop_base(http->loop));
+    check(http->server != NULL);
+    evhttp_set_max_headers_size(http->server, HEADER_MAX_BYTES);
+    evhttp_set_max_body_size(http->server, (ev_ssize_t)http->max_body);
+    evhttp_set_allowed_methods(http->server, METHODS);
+    evhttp_set_timeout(http->server, IDLE_S);
+    evhttp_set_bevcb(http->server, on_accept, http);
+    evhttp_set_gencb(http->server, on_request, http);
+    http->socket = evhttp_accept_socket_with_handle(http->server, descriptor);
+    check(http->socket != NULL);
+    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(http->socket), on_accept_error);
+    http->turn = loop_turn_add(http->loop, TURN_LINKS, on_turn, http);
+    loop_timer_init(&http->tick, http->loop, on_tick, http);
+    loop_timer_in(&http->tick, TICK_US);
+}
+
 enum err
 http1_open(struct loop *loop, const char *address, size_t max_body, http1_handler_fn *handler,
            void *ctx, struct text *why, struct http1 **out)
 {
     int descriptor = -1;
-    enum err err = listener_bind(address, why, &descriptor);
+    struct http1_socket unix_socket = {.path = NULL};
+    const char *path = http1_socket_path(address);
+    enum err err = path != NULL ? http1_socket_bind(path, &unix_socket, why, &descriptor)
+                                : listener_bind(address, why, &descriptor);
     if (err != ERR_OK)
         return err;
     ignore_sigpipe();
     struct http1 *http = mem_new(struct http1);
     http->magic = HTTP1_MAGIC;
+    http->max_body = max_body;
     http->loop = loop;
+    http->unix_socket = unix_socket;
     http->handler = handler;
     http->ctx = ctx;
-    http->server = evhttp_new(loop_base(loop));
-    check(http->server != NULL);
-    evhttp_set_max_headers_size(http->server, HEADER_MAX_BYTES);
-    evhttp_set_max_body_size(http->server, (ev_ssize_t)max_body);
-    evhttp_set_timeout(http->server, IDLE_S);
-    evhttp_set_gencb(http->server, on_request, http);
-    http->socket = evhttp_accept_socket_with_handle(http->server, descriptor);
-    check(http->socket != NULL);
+    serve(http, descriptor);
     *out = http;
     return ERR_OK;
 }
@@ -88,7 +377,9 @@ static void
 destroy(void *object)
 {
     struct http1 *http = object;
+    adopt_all(http);
     evhttp_free(http->server);
+    check(http->n_connections == 0);
     http->magic = 0;
     mem_free(http);
 }
@@ -97,10 +388,16 @@ void
 http1_close(struct http1 **where)
 {
     struct http1 *http = *where;
+    struct connection *connection;
     if (http == NULL)
         return;
     CHECK_OBJ(http, HTTP1_MAGIC);
     *where = NULL;
+    http->is_closed = true;
+    loop_timer_cancel(&http->tick);
+    loop_turn_remove(&http->turn);
+    http1_socket_fini(&http->unix_socket);
+    TAILQ_FOREACH(connection, &http->connections, link) abandon(connection);
     if (!http->in_handler) {
         destroy(http);
         return;
@@ -133,9 +430,10 @@ http1_method(const struct http1_request *own)
         return "DELETE";
     case EVHTTP_REQ_OPTIONS:
         return "OPTIONS";
+    case EVHTTP_REQ_PATCH:
+        return "PATCH";
     case EVHTTP_REQ_TRACE:
     case EVHTTP_REQ_CONNECT:
-    case EVHTTP_REQ_PATCH:
     default:
         return "OTHER"; /* evhttp has refused these already */
     }
@@ -167,12 +465,20 @@ http1_body(const struct http1_request *own)
     return bytes_of(evbuffer_pullup(body, -1), evbuffer_get_length(body));
 }
 
-static void
-add_length(struct evhttp_request *request, size_t n)
+bool
+http1_peer(const struct http1_request *own, struct net_address *out)
 {
-    char text[24];
-    snprintf(text, sizeof(text), "%zu", n);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", text);
+    struct evhttp_connection *evhttp = evhttp_request_get_connection(own->request);
+    *out = (struct net_address){.length = sizeof(out->storage)};
+    return getpeername(bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp)),
+                       (struct sockaddr *)&out->storage, &out->length) == 0;
+}
+
+void
+http1_add_header(struct http1_request *own, const char *name, const char *value)
+{
+    check(!own->is_answered);
+    evhttp_add_header(evhttp_request_get_output_headers(own->request), name, value);
 }
 
 void
@@ -180,14 +486,33 @@ http1_answer(struct http1_request *own, int status, const char *content_type, st
 {
     check(!own->is_answered);
     own->is_answered = true;
-    struct evbuffer *out = evbuffer_new();
-    check(out != NULL);
-    if (evhttp_request_get_command(own->request) == EVHTTP_REQ_HEAD)
-        add_length(own->request, body.n); /* of the body that a GET would have brought */
-    else
-        check(evbuffer_add(out, body.p, body.n) == 0);
-    evhttp_add_header(evhttp_request_get_output_headers(own->request), "Content-Type",
-                      content_type);
-    evhttp_send_reply(own->request, status, NULL, out);
-    evbuffer_free(out);
+    send_answer(own->request, status, content_type, body);
+}
+
+struct http1_pending *
+http1_defer(struct http1_request *own, void (*on_gone)(void *ctx), void *ctx)
+{
+    check(!own->is_answered);
+    own->is_answered = true;
+    struct connection *connection = find_connection(own->http, own->request);
+    check(connection != NULL);
+    struct http1_pending *pending = mem_new(struct http1_pending);
+    pending->connection = connection;
+    pending->request = own->request;
+    pending->on_gone = on_gone;
+    pending->ctx = ctx;
+    connection->pending = pending;
+    return pending;
+}
+
+void
+http1_pending_answer(struct http1_pending **where, int status, const char *content_type,
+                     struct bytes body)
+{
+    struct http1_pending *pending = *where;
+    *where = NULL;
+    loop_assert_here(pending->connection->http->loop);
+    pending->connection->pending = NULL;
+    send_answer(pending->request, status, content_type, body);
+    mem_free(pending);
 }

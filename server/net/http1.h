@@ -11,14 +11,26 @@
 
 struct http1;
 struct http1_request; /* lives during the handler */
+struct http1_pending; /* a request that is answered after its handler */
 
 typedef void http1_handler_fn(void *ctx, struct http1_request *);
 
-/* Binds; why as in listener_open. The handler runs on the loop's thread for every request, header
- * list at most 8 KiB, body at most max_body bytes, idle connections end after 60 s. */
+/* Connections open at once. One more ends the one that has been quiet longest, answers owed come
+ * last: neither descriptors nor the port can be used up. */
+enum { HTTP1_CONNECTIONS = 64 };
+/* Of answers that clients do not take. Beyond it those who take more than 5 s for theirs are ended;
+ * while that is not enough, requests are answered by 503. */
+enum { HTTP1_UNSENT_BYTES = 64 * 1024 * 1024 };
+
+/* Binds: "host:port" as listener_open, or "unix:/path": a socket for this user alone (mode 0600),
+ * in place of one that nobody listens on any more. why as in listener_open. The handler runs on the
+ * loop's thread for every request, header list at most 8 KiB, body at most max_body bytes, idle
+ * connections end after 60 s. */
 enum err http1_open(struct loop *, const char *address, size_t max_body, http1_handler_fn *,
                     void *ctx, struct text *why, struct http1 **out) MUST_CHECK;
+/* Who waits for an answer gets none: on_gone of every pending one is called from here. */
 void http1_close(struct http1 **);
+/* Not of a Unix socket. */
 void http1_address(const struct http1 *, struct net_address *out);
 
 /* "GET"; the path without its query, still percent-encoded. */
@@ -29,10 +41,36 @@ const char *http1_query(const struct http1_request *, const char *name);
 /* A request header; NULL when absent. */
 const char *http1_header(const struct http1_request *, const char *name);
 struct bytes http1_body(const struct http1_request *);
-/* Exactly once per request. */
+/* Who asks; of family AF_UNIX on a Unix socket. False: the peer has gone. */
+bool http1_peer(const struct http1_request *, struct net_address *out);
+/* A header of the answer, before http1_answer or http1_defer. */
+void http1_add_header(struct http1_request *, const char *name, const char *value);
+/* Exactly once per request, unless it is deferred. */
 void http1_answer(struct http1_request *, int status, const char *content_type, struct bytes body);
 
-/* A blocking GET for commands (health, load, demo): status and body, within timeout_ms. */
+/* In place of http1_answer: the answer comes later, once, by http1_pending_answer. on_gone: the
+ * client went away first (seen within half a second) or the port was closed; *where is void then
+ * and nothing is answered any more. It is never called from within http1_defer
+ * and does not close the port. */
+struct http1_pending *http1_defer(struct http1_request *, void (*on_gone)(void *ctx), void *ctx);
+/* Sets *where to NULL. */
+void http1_pending_answer(struct http1_pending **where, int status, const char *content_type,
+                          struct bytes body);
+
+/* A blocking call, for commands that ask a running service. */
+struct http1_call {
+    const char *address; /* "host:port", "http://host:port" or "unix:/path" */
+    const char *method;  /* NULL: GET */
+    const char *path;    /* with its query */
+    const char *token;   /* Authorization: Bearer; NULL: none */
+    struct bytes body;   /* sent as application/json; n 0: none */
+    uint32_t timeout_ms; /* for the whole call */
+};
+/* ERR_OK: an answer of any status came; *body is added to. */
+enum err http1_call(const struct http1_call *, int *status, struct text *body) MUST_CHECK;
+/* A value in the query of a path, percent-encoded. */
+void http1_add_encoded(struct text *out, const char *value);
+/* A GET. */
 enum err http1_get(const char *address, const char *path, uint32_t timeout_ms, int *status,
                    struct text *body) MUST_CHECK;
 

@@ -18,7 +18,8 @@ struct loop_alarm {
     struct loop *loop;
     int descriptor; /* of a timer: libevent's own clock moves in steps of 4 ms */
     struct event *event;
-    uint64_t due_us; /* 0: not armed */
+    uint64_t due_us;  /* 0: not armed */
+    uint64_t wake_us; /* when the descriptor becomes readable; 0: it was not set since */
     void (*on_time)(void *ctx);
     void *ctx;
 };
@@ -33,6 +34,7 @@ wait_for(struct loop_alarm *alarm)
         .it_value = {(time_t)(wait_us / 1000000), (long)(wait_us % 1000000 * 1000)}};
     if (wait_us == 0)
         wait.it_value.tv_nsec = 1; /* 0 would be never */
+    alarm->wake_us = now_us + wait_us;
     check(timerfd_settime(alarm->descriptor, 0, &wait, NULL) == 0);
 }
 
@@ -54,6 +56,7 @@ on_time(evutil_socket_t descriptor, short what, void *ctx)
     loop_enter(alarm->loop);
     ssize_t n = read(descriptor, &n_times, sizeof(n_times)); /* EAGAIN: set anew meanwhile */
     (void)n;
+    alarm->wake_us = 0;
     if (alarm->due_us == 0)
         return;
     if (clock_mono_us() < alarm->due_us) {
@@ -104,7 +107,10 @@ loop_alarm_at(struct loop_alarm *alarm, uint64_t due_mono_us)
     if (alarm->due_us == 0)
         LIST_INSERT_HEAD(&alarm->loop->alarms, alarm, link);
     alarm->due_us = due_mono_us;
-    wait_for(alarm);
+    /* One that wakes earlier looks again: most alarms move on long before they are due, and each
+     * setting of the descriptor is a system call. */
+    if (alarm->wake_us == 0 || alarm->wake_us > due_mono_us)
+        wait_for(alarm);
 }
 
 void

@@ -4,7 +4,7 @@
  * conn      one non-blocking socket: reads into the loop's shared buffer, gathered writes
  * listener  a bound address: accepts and hands descriptors on
  * resolver  one thread for getaddrinfo; answers come by mail
- * http1     evhttp for the telemetry port (its bodies lie outside the budget)
+ * http1     evhttp for the telemetry and admin ports (its bodies lie outside the budget)
  * libevent and OpenSSL stay behind these headers. */
 #ifndef NET_NET_H
 #define NET_NET_H

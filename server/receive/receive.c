@@ -100,6 +100,8 @@ on_call(void *ctx, struct grpc_call *call, struct bytes path, struct grpc_route 
         out->refuse = GRPC_INTERNAL;
         out->text = "spangate does not relay this call";
     } else {
+        if (method->method == METHOD_SEGMENT_COLLECT)
+            receive_connection_reopen(receive, call);
         out->handler = handlers[method->handler];
         out->user = call_new(receive, call, method);
     }
@@ -122,10 +124,11 @@ on_connections(void *ctx, uint32_t n)
 }
 
 static void
-on_connection_gone(void *ctx, const char *peer)
+on_connection_gone(void *ctx, const char *peer, void *user, enum grpc_connection_end how)
 {
     struct receive *receive = ctx;
     const struct receive_watch *watch = receive->parts.watch;
+    receive_connection_gone(receive, user, how);
     if (watch != NULL)
         watch->on_connection_gone(watch->ctx, peer);
 }
@@ -204,6 +207,15 @@ receive_uncount(struct receive_call *rc, const struct judgement *judgement)
     }
 }
 
+void
+receive_accept(struct receive_call *rc, enum message_type type, struct bytes message,
+               const struct judgement *judgement)
+{
+    integrity_accept(rc->receive->parts.integrity, &rc->stream, type, message, judgement);
+    if (integrity_stream_instance(&rc->stream) != rc->instance || rc->stream.is_mixed)
+        receive_connection_meet(rc);
+}
+
 static void
 show(const struct receive_call *rc, enum method method, const struct judgement *judgement)
 {
@@ -222,34 +234,47 @@ note(const struct receive_call *rc, enum rule rule)
         watch->on_noted(watch->ctx, grpc_call_peer(rc->call), rule);
 }
 
-enum err
-receive_put_judged(struct receive_call *rc, enum method method, struct bytes key,
-                   const struct judgement *judgement, uint64_t credit_bytes)
+/* Why nothing is forwarded. */
+static enum drop_reason
+drop_reason_of(const struct judgement *judgement)
 {
-    if (judgement->verdict == VERDICT_DROPPED) {
-        receive_put_nothing(rc, method, DROP_EMPTY, credit_bytes);
-        show(rc, method, judgement);
-        return ERR_OK;
-    }
+    bool is_copy = judgement->reason == RULE_segment_duplicate_identical ||
+                   judgement->reason == RULE_poison_id_again;
+    return is_copy ? DROP_COPY : DROP_EMPTY;
+}
+
+static enum err
+put_record(struct receive_call *rc, enum method method, const struct judgement *judgement,
+           uint64_t credit_bytes)
+{
     bool is_sick = judgement->verdict == VERDICT_QUARANTINED;
     struct store_record record = {
         .method = method,
         .flags =
             (uint16_t)((is_sick ? STORE_SET_ASIDE : 0) | (judgement->edited ? STORE_EDITED : 0)),
         .reason = is_sick ? judgement->reason : RULE_COUNT,
-        .key = is_sick ? BYTES_NONE : key,
         .parts = &judgement->payload,
         .n_parts = 1,
         .received_ms = clock_unix_ms(),
         .cookie = rc,
         .credit_bytes = credit_bytes,
     };
-    enum err err = receive_put(rc, &record);
-    if (err != ERR_OK)
+    return receive_put(rc, &record);
+}
+
+enum err
+receive_put_judged(struct receive_call *rc, enum method method, struct bytes message,
+                   const struct judgement *judgement, uint64_t credit_bytes)
+{
+    if (judgement->verdict == VERDICT_DROPPED) {
+        receive_put_nothing(rc, method, drop_reason_of(judgement), credit_bytes);
+    } else if (put_record(rc, method, judgement, credit_bytes) != ERR_OK) {
         receive_uncount(rc, judgement);
-    else
-        show(rc, method, judgement);
-    return err;
+        return ERR_WAIT;
+    }
+    receive_accept(rc, method_row(method)->message, message, judgement);
+    show(rc, method, judgement);
+    return ERR_OK;
 }
 
 /* Empty Commands with OK: five zero bytes and a status. */
@@ -306,6 +331,17 @@ receive_on_room(struct receive *receive)
     }
 }
 
+/* Nobody can read whose it is: it is its stream's. */
+static void
+accept_oversize(struct receive_call *rc)
+{
+    struct judgement judgement = {.verdict = VERDICT_QUARANTINED,
+                                  .reason = RULE_message_oversize,
+                                  .rules = UINT64_C(1) << RULE_message_oversize};
+    judgement.n_counts[RULE_message_oversize] = 1;
+    receive_accept(rc, MESSAGE_OPAQUE, BYTES_NONE, &judgement);
+}
+
 void
 receive_on_oversize(struct grpc_call *call, struct bytes prefix, uint64_t declared_bytes)
 {
@@ -313,6 +349,7 @@ receive_on_oversize(struct grpc_call *call, struct bytes prefix, uint64_t declar
     log_debug("receive", "message over the limit", "method=%s bytes=%llu peer=%s",
               rc->method->token, (unsigned long long)declared_bytes, grpc_call_peer(call));
     note(rc, RULE_message_oversize);
+    accept_oversize(rc);
     struct store_record record = {
         .method = rc->method->method,
         .flags = STORE_SET_ASIDE,

@@ -11,6 +11,7 @@
  *   receive_meter    METER: one stream is one set, stored as a MeterDataCollection
  *   receive_relayed  RELAY: until calls are relayed, what keeps every agent going
  *   receive_health   HEALTH: readiness
+ *   receive_connection  what the life of a connection tells of the instances on it
  *
  * A message is accepted when store took it; its credit goes back and its call is answered when
  * store settled it. A message that found no room waits in its call until on_room. */

@@ -44,6 +44,8 @@ struct receive_call {
     struct receive *receive;
     struct grpc_call *call; /* a reference */
     const struct method_row *method;
+    struct integrity_stream stream; /* whose messages it carries */
+    uint64_t instance;              /* its own, as the connection was told; 0: none yet */
     LIST_ENTRY(receive_call) all;
     TAILQ_ENTRY(receive_call) waiting; /* in receive->waiting while is_waiting */
     LIST_ENTRY(receive_call) watching;
@@ -97,13 +99,28 @@ enum err receive_put(struct receive_call *, const struct store_record *) MUST_CH
 /* An item without a record. */
 void receive_put_nothing(struct receive_call *, enum method, enum drop_reason,
                          uint64_t credit_bytes);
-/* Puts a judged message of one part under the method: as it is, edited, set aside, or nothing. */
-enum err receive_put_judged(struct receive_call *, enum method, struct bytes key,
+/* Puts a judged message of one part under the method: as it is, edited, set aside, or nothing; and
+ * it is accepted. message: the bytes that were judged. */
+enum err receive_put_judged(struct receive_call *, enum method, struct bytes message,
                             const struct judgement *, uint64_t credit_bytes) MUST_CHECK;
+/* A judged message was taken and is not judged again: once for each, before the next judgement. */
+void receive_accept(struct receive_call *, enum message_type, struct bytes message,
+                    const struct judgement *);
 /* Takes the counts of a judgement back: its message found no room and will be judged again. */
 void receive_uncount(struct receive_call *, const struct judgement *);
 /* Answers an ended call once everything of it is settled; frees one that nobody needs. */
 void receive_call_step(struct receive_call *);
+
+/* What was accepted is the first of its instance in this call, or shows that the stream is mixed.
+ */
+void receive_connection_meet(struct receive_call *);
+/* A stream of segments was cancelled by its client alone; and one is opened. */
+void receive_connection_cut(const struct receive_call *);
+void receive_connection_reopen(struct receive *, const struct grpc_call *);
+/* connection: what is in the slot; freed. */
+struct receive_connection;
+void receive_connection_gone(struct receive *, struct receive_connection *,
+                             enum grpc_connection_end);
 
 /* True when the set found room now or holds nothing; else it waits (has_waiting_set). */
 bool receive_meter_emit(struct receive_call *);

@@ -47,7 +47,8 @@ complete(const struct receive_call *rc, struct bytes payload, int64_t now_ms,
 }
 
 static enum err
-put_log(struct receive_call *rc, const struct judgement *judgement, uint64_t credit_bytes)
+put_log(struct receive_call *rc, struct bytes message, const struct judgement *judgement,
+        uint64_t credit_bytes)
 {
     struct log_record log = {.n_parts = 0};
     int64_t now_ms = clock_unix_ms();
@@ -64,11 +65,14 @@ put_log(struct receive_call *rc, const struct judgement *judgement, uint64_t cre
         .credit_bytes = credit_bytes,
     };
     enum err err = receive_put(rc, &record);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
         receive_uncount(rc, judgement);
-    else if (rc->state.log.service.n == 0)
+        return err;
+    }
+    receive_accept(rc, rc->method->message, message, judgement);
+    if (rc->state.log.service.n == 0)
         carried_set(rc->receive, &rc->state.log.service, log.service);
-    return err;
+    return ERR_OK;
 }
 
 static enum grpc_take
@@ -86,9 +90,9 @@ on_log(struct grpc_call *call, struct bytes message, uint64_t credit_bytes)
                            service_known, &judgement);
     enum err err;
     if (judgement.verdict == VERDICT_QUARANTINED || judgement.verdict == VERDICT_DROPPED)
-        err = receive_put_judged(rc, rc->method->method, BYTES_NONE, &judgement, credit_bytes);
+        err = receive_put_judged(rc, rc->method->method, message, &judgement, credit_bytes);
     else
-        err = put_log(rc, &judgement, credit_bytes);
+        err = put_log(rc, message, &judgement, credit_bytes);
     return err == ERR_OK ? GRPC_TAKEN : GRPC_WAIT;
 }
 

@@ -176,9 +176,10 @@ on_element(struct grpc_call *call, struct bytes message, uint64_t credit_bytes)
                            &judgement);
     if (judgement.verdict == VERDICT_QUARANTINED || judgement.verdict == VERDICT_DROPPED) {
         enum err err =
-            receive_put_judged(rc, METHOD_METER_COLLECT, BYTES_NONE, &judgement, credit_bytes);
+            receive_put_judged(rc, METHOD_METER_COLLECT, message, &judgement, credit_bytes);
         return err == ERR_OK ? GRPC_TAKEN : GRPC_WAIT;
     }
+    receive_accept(rc, MESSAGE_MeterData, message, &judgement);
     collect(rc, set, judgement.payload, credit_bytes);
     if (set->used >= half)
         receive_meter_emit(rc);

@@ -9,7 +9,7 @@ put_segment(struct receive_call *rc, struct bytes segment, uint64_t credit_bytes
     struct judgement judgement;
     integrity_judge_segment(rc->receive->parts.integrity, segment, clock_unix_ms(), AGENT_UNKNOWN,
                             &judgement);
-    return receive_put_judged(rc, METHOD_SEGMENT_COLLECT, BYTES_NONE, &judgement, credit_bytes);
+    return receive_put_judged(rc, METHOD_SEGMENT_COLLECT, segment, &judgement, credit_bytes);
 }
 
 static enum grpc_take
@@ -21,11 +21,19 @@ on_segment(struct grpc_call *call, struct bytes message, uint64_t credit_bytes)
     return GRPC_TAKEN;
 }
 
+static void
+on_gone(struct grpc_call *call, bool mid_message)
+{
+    if (grpc_call_was_cancelled(call))
+        receive_connection_cut(receive_call_of(call));
+    receive_on_gone(call, mid_message);
+}
+
 const struct grpc_handler receive_segment_handler = {
     .on_message = on_segment,
     .on_oversize = receive_on_oversize,
     .on_end = receive_on_end,
-    .on_gone = receive_on_gone,
+    .on_gone = on_gone,
 };
 
 /* One pass over a collection. */
@@ -65,13 +73,13 @@ put_next_segment(void *ctx, struct bytes segment)
 static enum err
 put_broken_collection(struct receive_call *rc, struct bytes message, uint64_t credit_bytes)
 {
-    struct judgement judgement = {
-        .verdict = VERDICT_QUARANTINED, .payload = message, .reason = RULE_proto_undecodable};
-    enum err err =
-        receive_put_judged(rc, METHOD_SEGMENT_COLLECT_SYNC, BYTES_NONE, &judgement, credit_bytes);
-    if (err == ERR_OK)
-        integrity_note(rc->receive->parts.integrity, RULE_proto_undecodable);
-    return err;
+    struct judgement judgement = {.verdict = VERDICT_QUARANTINED,
+                                  .payload = message,
+                                  .reason = RULE_proto_undecodable,
+                                  .rules = UINT64_C(1) << RULE_proto_undecodable};
+    judgement.n_counts[RULE_proto_undecodable] = 1;
+    integrity_note(rc->receive->parts.integrity, RULE_proto_undecodable);
+    return receive_put_judged(rc, METHOD_SEGMENT_COLLECT_SYNC, message, &judgement, credit_bytes);
 }
 
 static enum grpc_take

@@ -11,7 +11,7 @@ on_message(struct grpc_call *call, struct bytes message, uint64_t credit_bytes)
     struct judgement judgement;
     integrity_judge_stored(rc->receive->parts.integrity, rc->method->message, message, true,
                            &judgement);
-    enum err err = receive_put_judged(rc, rc->method->method, BYTES_NONE, &judgement, credit_bytes);
+    enum err err = receive_put_judged(rc, rc->method->method, message, &judgement, credit_bytes);
     return err == ERR_OK ? GRPC_TAKEN : GRPC_WAIT;
 }
 

@@ -210,6 +210,8 @@ fill(const struct store *store, const struct store_record *record, uint8_t *p, s
     if (key.n > 0)
         memcpy(p, key.p, key.n);
     record_copy_parts(p + key.n, record);
+    if (is_aside && store->redact != NULL)
+        redact_apply(store->redact, p + key.n, n);
     spool_record_fill(head, is_aside ? store->settings.aside_seed : store->settings.seed);
 }
 
@@ -248,6 +250,31 @@ enum err
 handover_put(struct store *store, const struct store_record *record, size_t n, bool must)
 {
     return put(store, record, n, must, NULL);
+}
+
+/* Alone in its slice, for it alone tells whether it is safe; until then it is in quarantine and
+ * counts nowhere else. */
+enum err
+handover_restore(struct store *store, const struct store_record *record, size_t n,
+                 uint32_t restored_as)
+{
+    size_t whole = spool_record_bytes((uint32_t)record->key.n, n);
+    /* Half of the share is left to agents. */
+    if (store->undurable_bytes > 0 &&
+        store->undurable_bytes + whole > store->settings.undurable_bytes / 2)
+        return ERR_BUDGET;
+    enum open_block which = block_of(record);
+    handover_close(store, which);
+    struct place place = record_place(store, which, whole, false);
+    if (place.p == NULL)
+        return ERR_BUDGET;
+    fill(store, record, place.p, n);
+    struct home_slice *slice = add_to_slice(store, which, &place, whole);
+    handover_close(store, which);
+    slice->is_restored = true;
+    slice->restored_as = restored_as;
+    slice->cookie = record->cookie;
+    return ERR_OK;
 }
 
 bool
@@ -410,6 +437,20 @@ keep_in_memory(struct store *store, struct home_slice *slice)
     }
 }
 
+static void
+end_restored(struct store *store, struct home_slice *slice)
+{
+    bool is_kept = slice->face.end == SLICE_DURABLE;
+    if (is_kept) {
+        const struct spool_record_head *head = (const void *)slice->face.data;
+        store->n_queued++;
+        metric_add(store->metrics, METRIC_ITEMS_QUEUED, method_row(head->method)->signal, 1);
+        metric_add(store->metrics, METRIC_QUARANTINE_REPLAYED, slice->restored_as, 1);
+        cold_enter(store, slice->block, slice->face.data, 1, false);
+    }
+    store->callbacks.on_restored(store->callbacks.ctx, slice->cookie, is_kept);
+}
+
 void
 handover_on_slice(struct store *store, struct slice *face)
 {
@@ -422,7 +463,9 @@ handover_on_slice(struct store *store, struct slice *face)
         spill_on_slice(store, face->end);
     if (face->end != SLICE_UNSAVED)
         let_wait_end(store, slice);
-    if (face->is_aside) {
+    if (slice->is_restored) {
+        end_restored(store, slice);
+    } else if (face->is_aside) {
         /* Without the disk the ring in memory is all there is of it. */
         each_record(store, face, end_aside);
     } else if (face->end == SLICE_DURABLE) {

@@ -91,6 +91,8 @@ quarantine_add(struct store *store, const struct store_record *record, size_t n)
     entry->received_ms = record->received_ms;
     entry->n = (uint32_t)keep;
     copy_parts(entry->payload, keep, record);
+    if (store->redact != NULL)
+        redact_apply(store->redact, entry->payload, keep);
     TAILQ_INSERT_TAIL(&quarantine->entries, entry, link);
     quarantine->n_bytes += whole;
     count_kept(store, 1, whole);

@@ -118,8 +118,8 @@ sync_file(struct spool *s, struct spool_file *f, uint64_t now_us)
 
 /* Nothing more is appended. The footer is a convenience of the next start: its failure is none of
  * the records'. */
-static void
-close_in_order(struct spool *s, struct spool_file *f)
+void
+spool_close_in_order(struct spool *s, struct spool_file *f)
 {
     struct spool_record_head footer = {.flags = SPOOL_FLAG_FOOTER,
                                        .received_ms = (int64_t)f->methods};
@@ -332,7 +332,7 @@ roll(struct spool *s, uint64_t now_us, int64_t now_ms, struct slice_list *ended)
         enum err err = commit(s, now_us, ended);
         if (err != ERR_OK)
             return err;
-        close_in_order(s, f);
+        spool_close_in_order(s, f);
     }
     const struct slice *slice = STAILQ_FIRST(&s->pending);
     return new_file(s, SPOOL_FILE_HEAD_BYTES + slice->n_bytes + SPOOL_RECORD_HEAD_BYTES, now_ms);
@@ -349,7 +349,7 @@ on_no_space(struct spool *s, uint64_t now_us, struct slice_list *ended)
     enum err err = commit(s, now_us, ended);
     if (err != ERR_OK)
         return err;
-    close_in_order(s, f);
+    spool_close_in_order(s, f);
     return ERR_NO_SPACE;
 }
 
@@ -538,12 +538,13 @@ spool_close(struct spool **spool)
         /* Interval and none: a clean end is safe in every mode. */
         enum err err = f->is_unsynced ? sync_file(s, f, s->sync_began_us) : ERR_OK;
         if (err == ERR_OK)
-            close_in_order(s, f);
+            spool_close_in_order(s, f);
     }
     spool_trim_end(s);
     spool_release_all(s);
     (void)spool_cursor_step(s, s->cursor_written_us, true);
     spool_files_free_all(s);
+    spool_removed_close(s);
     if (s->cursor_file != SPOOL_NO_FILE)
         s->disk->close(s->disk->ctx, s->cursor_file);
     s->disk->close(s->disk->ctx, s->lock_file);

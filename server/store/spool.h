@@ -11,6 +11,8 @@
  *   spool_cursor  which records are done, in two slots
  *   spool_read    cold records back into memory
  *   spool_trim    deletion, quota, age, appending the last records of an old file again
+ *   spool_remove  cold records that end because somebody says so
+ *   spool_map     what is held at a moment, for readers on other threads
  *   spool_scan    walks the bytes of one file
  *   spool_look    a directory as it stands, for people
  *   spool_format  the bytes
@@ -44,6 +46,7 @@ struct spool_settings {
     enum spool_sync sync;
     enum spool_when_full when_full;
     int64_t max_age_ms; /* cold records of a file whose newest is older are dropped (expired) */
+    bool is_fixed;      /* records keep their sequences: none is appended again */
 };
 
 /* What the owner of the spool counts from; only ever rises. */
@@ -94,6 +97,11 @@ void spool_end_run(struct spool *, const struct parcel_run *);
 /* Fills the read: the oldest cold records that are wanted, leased from now on. Bad ones are counted
  * (spool_error) and passed over. */
 void spool_fill_read(struct spool *, struct spool_read *);
+
+/* Cold records end: durably, when it returns ERR_OK. was_there[i]: it was one. Another error is the
+ * disk's: they are gone for now and may be back at the next start. */
+enum err spool_remove(struct spool *, const uint64_t *sequences, uint32_t n, uint64_t now_us,
+                      bool *was_there) MUST_CHECK;
 
 /* When the oldest cold record arrived, or one shortly before it; its signal. False: none is cold.
  * Reads a head from the disk at most. */

@@ -102,7 +102,10 @@ struct spool {
     bool is_cursor_changed, is_cursor_unsynced;
     uint64_t cursor_written_us, cursor_synced_us;
     uint32_t cursor_slot; /* 0 or 1: written next; the other one is synced, so it stays whole */
-    struct spool_cursor *cursor; /* scratch, and what the last slot said */
+    struct spool_cursor *cursor;  /* scratch, and what the last slot said */
+    int removed_file;             /* SPOOL_NO_FILE: there is none */
+    uint64_t removed_bytes;       /* in it */
+    uint64_t removed_limit_bytes; /* then it is made anew */
     uint64_t trimmed_us;
     struct spool_release releases[SPOOL_MAX_RELEASES]; /* in turn */
     uint32_t n_releases;
@@ -112,6 +115,9 @@ struct spool {
     uint32_t n_moves;        /* slices of its own under way */
     uint64_t n_strange_runs; /* ended runs that were not leased */
 };
+
+/* spool.c: the file in use ends here, all it holds is synced. */
+void spool_close_in_order(struct spool *, struct spool_file *);
 
 /* spool_files.c: bookkeeping, no I/O. */
 struct spool_file *spool_files_add(struct spool *, uint64_t base, uint32_t suffix);
@@ -176,6 +182,22 @@ void spool_recover_lose(struct spool *, struct spool_file *, uint64_t from, uint
 enum err spool_cursor_step(struct spool *, uint64_t now_us, bool force);
 /* Reads the better slot into spool->cursor; ERR_NOT_FOUND when there is none. */
 enum err spool_cursor_load(struct spool *);
+
+/* spool_removed.c: a file of runs that are done besides the cursor, if there are too many for it.
+ */
+#define SPOOL_REMOVED_NAME "removed"
+enum { SPOOL_REMOVED_ENTRY_BYTES = 24 };
+typedef void spool_removed_fn(void *ctx, uint64_t first, uint64_t n);
+/* Up to the first that is not whole. */
+enum err spool_removed_read(const struct disk *, int file, uint64_t seed, spool_removed_fn *,
+                            void *ctx) MUST_CHECK;
+/* These, all of them done already, will be done after a restart too: by the file, or by the cursor
+ * once it is written. */
+enum err spool_removed_note(struct spool *, const uint64_t *sequences, uint32_t n,
+                            const bool *was_there) MUST_CHECK;
+/* After spool_recover. */
+void spool_removed_load(struct spool *);
+void spool_removed_close(struct spool *);
 
 /* spool_trim.c */
 /* Unlinks files whose records are all done (cursor first), drops what is too old, appends the last

@@ -28,6 +28,8 @@ struct look {
     uint32_t n, n_room;
     uint64_t seed;
     struct spool_cursor *cursor;
+    struct spool_run *removed; /* besides the cursor; ascending */
+    size_t n_removed, removed_room;
     bool is_stopped;
 };
 
@@ -73,7 +75,8 @@ on_other_name(struct look *look, const char *name)
     if (spool_name_is_corrupt(name)) {
         look->summary->n_corrupt_files++;
         look->summary->n_corrupt_bytes += size_of(look, name);
-    } else if (strcmp(name, "LOCK") != 0 && strcmp(name, "cursor") != 0) {
+    } else if (strcmp(name, "LOCK") != 0 && strcmp(name, "cursor") != 0 &&
+               strcmp(name, SPOOL_REMOVED_NAME) != 0) {
         look->summary->n_unknown_files++;
     }
 }
@@ -241,21 +244,64 @@ look_at_cursor(struct look *look)
     look->summary->n_done_runs = look->cursor->n_runs;
 }
 
-static bool
-is_done(const struct look *look, uint64_t sequence)
+static void
+on_removed(void *ctx, uint64_t first, uint64_t n)
 {
-    const struct spool_cursor *c = look->cursor;
-    uint32_t low = 0, high = c->n_runs;
-    if (!look->summary->has_cursor || sequence < c->lowest)
-        return look->summary->has_cursor;
+    struct look *look = ctx;
+    if (look->n_removed == look->removed_room) {
+        look->removed_room = look->removed_room > 0 ? 2 * look->removed_room : 1024;
+        look->removed = mem_resize(look->removed, look->removed_room * sizeof(*look->removed));
+    }
+    look->removed[look->n_removed++] = (struct spool_run){first, n};
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+    const struct spool_run *x = a, *y = b;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Runs may overlap: each then reaches as far as those before it. */
+static void
+look_at_removed(struct look *look)
+{
+    int file = SPOOL_NO_FILE;
+    if (open_name(look, SPOOL_REMOVED_NAME, &file) != ERR_OK)
+        return;
+    (void)!spool_removed_read(look->disk, file, look->seed, on_removed, look);
+    look->disk->close(look->disk->ctx, file);
+    if (look->n_removed > 0)
+        qsort(look->removed, look->n_removed, sizeof(*look->removed), by_first);
+    for (size_t i = 1; i < look->n_removed; i++) {
+        uint64_t end = look->removed[i - 1].first + look->removed[i - 1].n;
+        if (end > look->removed[i].first + look->removed[i].n)
+            look->removed[i].n = end - look->removed[i].first;
+    }
+}
+
+static bool
+is_in_runs(const struct spool_run *runs, size_t n, uint64_t sequence)
+{
+    size_t low = 0, high = n;
     while (low < high) { /* the first run that ends behind it */
-        uint32_t middle = low + (high - low) / 2;
-        if (c->runs[middle].first + c->runs[middle].n <= sequence)
+        size_t middle = low + (high - low) / 2;
+        if (runs[middle].first + runs[middle].n <= sequence)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < c->n_runs && c->runs[low].first <= sequence;
+    return low < n && runs[low].first <= sequence;
+}
+
+static bool
+is_done(const struct look *look, uint64_t sequence)
+{
+    const struct spool_cursor *c = look->cursor;
+    if (look->summary->has_cursor &&
+        (sequence < c->lowest || is_in_runs(c->runs, c->n_runs, sequence)))
+        return true;
+    return is_in_runs(look->removed, look->n_removed, sequence);
 }
 
 static bool
@@ -447,9 +493,11 @@ spool_look(const char *path, const struct disk *disk, struct spool_summary *summ
         look_at_heads(&look);
         settle_limits(&look);
         look_at_cursor(&look);
+        look_at_removed(&look);
         for (uint32_t i = 0; i < look.n && !look.is_stopped; i++)
             walk_file(&look, &look.files[i]);
         mem_free(look.cursor);
+        mem_free(look.removed);
     }
     mem_free(look.files);
     return err;

@@ -249,7 +249,7 @@ new_spool(const struct spool_settings *settings, const struct disk *disk)
     s->settings.path = s->path;
     settle_file_bytes(&s->settings);
     s->disk = disk;
-    s->lock_file = s->cursor_file = SPOOL_NO_FILE;
+    s->lock_file = s->cursor_file = s->removed_file = SPOOL_NO_FILE;
     s->cursor = mem_new(struct spool_cursor);
     TAILQ_INIT(&s->files);
     STAILQ_INIT(&s->pending);
@@ -261,6 +261,7 @@ static void
 abandon(struct spool *s)
 {
     spool_files_free_all(s);
+    spool_removed_close(s);
     if (s->cursor_file != SPOOL_NO_FILE)
         s->disk->close(s->disk->ctx, s->cursor_file);
     if (s->lock_file != SPOOL_NO_FILE)
@@ -285,6 +286,7 @@ start(struct spool *s, int64_t now_ms, struct text *why)
     if (err)
         return failed(why, "settle the lock of", s->path, err);
     spool_recover(s, now_ms);
+    spool_removed_load(s);
     err = s->disk->sync_directory(s->disk->ctx, s->path);
     return err ? failed(why, "sync", s->path, err) : ERR_OK;
 }

@@ -167,7 +167,7 @@ spool_trim_step(struct spool *s, uint64_t now_us, int64_t now_ms)
     s->trimmed_us = now_us;
     if ((is_slow_due || s->is_expiring) && s->settings.max_age_ms > 0)
         expire(s, now_ms);
-    if (is_slow_due)
+    if (is_slow_due && !s->settings.is_fixed)
         spool_move_step(s, now_ms);
     if (is_slow_due || is_hurried)
         remove_done(s, now_us);

@@ -18,6 +18,7 @@ store_new(const struct store_settings *settings, const struct store_callbacks *c
     store->blocks = blocks;
     store->metrics = metrics;
     store->quarantine.max_bytes = settings->quarantine_bytes;
+    store->redact = redact_new(settings->redact_tags, settings->n_redact_tags);
     store->swept_us = clock_mono_us();
     batch_init_all(store);
     TAILQ_INIT(&store->quarantine.entries);
@@ -59,6 +60,7 @@ store_free(struct store **store)
     handover_fini(*store);
     metric_set((*store)->metrics, METRIC_BUFFER_BYTES, TIER_MEMORY, 0);
     settle_fini(&(*store)->settle);
+    redact_free(&(*store)->redact);
     (*store)->magic = 0;
     mem_free(*store);
     *store = NULL;
@@ -82,11 +84,12 @@ count_accepted(struct store *store, enum signal signal, size_t n)
 
 /* An item that has no record: settled with what was put before it. */
 static void
-settle_nothing(struct store *store, void *cookie, uint64_t credit_bytes)
+settle_nothing(struct store *store, bool is_copy, void *cookie, uint64_t credit_bytes)
 {
     struct waiter *waiter = NULL;
     if (store->settings.ack == STORE_ACK_FORWARDED)
-        waiter = waiter_of(store, cookie, credit_bytes);
+        waiter = is_copy ? waiter_of_copy(store, cookie, credit_bytes)
+                         : waiter_of(store, cookie, credit_bytes);
     else
         settle_add(handover_settle(store), cookie, credit_bytes);
     if (waiter != NULL)
@@ -98,7 +101,7 @@ put_aside(struct store *store, const struct store_record *record, size_t n)
 {
     count_accepted(store, method_row(record->method)->signal, n);
     if (handover_put_aside(store, record, n, true) != ERR_OK)
-        settle_nothing(store, record->cookie, record->credit_bytes);
+        settle_nothing(store, false, record->cookie, record->credit_bytes);
 }
 
 /* ERR_WAIT: there is no lane for a new key; ERR_BUDGET: no memory. */
@@ -123,6 +126,8 @@ put_queued(struct store *store, const struct store_record *record, size_t n)
         item.waiter = waiter_of(store, record->cookie, record->credit_bytes);
     else
         settle_add(&store->settle, record->cookie, record->credit_bytes);
+    if (record->method == METHOD_SEGMENT_COLLECT)
+        waiter_keep_order(store, item.waiter);
     lane_push(store, lane, &item);
     return ERR_OK;
 no_memory:
@@ -154,7 +159,7 @@ put_when_full(struct store *store, const struct store_record *record, size_t n,
         enum signal signal = method_row(record->method)->signal;
         count_accepted(store, signal, n);
         metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + DROP_BUFFER_FULL, 1);
-        settle_nothing(store, record->cookie, record->credit_bytes);
+        settle_nothing(store, false, record->cookie, record->credit_bytes);
         return ERR_OK;
     }
     if (store->settings.when_full == STORE_DROP_OLDEST)
@@ -211,6 +216,17 @@ store_put(struct store *store, const struct store_record *record)
     return err;
 }
 
+enum err
+store_restore(struct store *store, const struct store_record *record, uint32_t as)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    check(store->settings.mode != STORE_MEMORY);
+    if (!lane_may_open(store, record->method, record->key) ||
+        handover_restore(store, record, payload_bytes(record), as) != ERR_OK)
+        return ERR_WAIT;
+    return ERR_OK;
+}
+
 void
 store_put_nothing(struct store *store, enum method method, enum drop_reason reason, void *cookie,
                   uint64_t credit_bytes)
@@ -219,7 +235,7 @@ store_put_nothing(struct store *store, enum method method, enum drop_reason reas
     enum signal signal = row != NULL ? row->signal : SIGNAL_OTHER;
     metric_add(store->metrics, METRIC_ITEMS_ACCEPTED, signal, 1);
     metric_add(store->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + reason, 1);
-    settle_nothing(store, cookie, credit_bytes);
+    settle_nothing(store, reason == DROP_COPY, cookie, credit_bytes);
 }
 
 /* Memory and lanes are there again an eighth below the limit, so that a full buffer does not tell

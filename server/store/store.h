@@ -60,15 +60,17 @@ enum store_ack {
 struct store_settings {
     enum store_mode mode;
     enum store_ack ack;
-    uint32_t worker;           /* index */
-    uint64_t seed, aside_seed; /* of the two spools' checksums */
-    uint64_t undurable_bytes;  /* this worker's share of what may be on its way to the disk */
-    uint64_t max_bytes;        /* buffer.memory.max of this worker */
-    uint64_t quarantine_bytes; /* of the memory ring of this worker */
-    uint32_t batch_items;      /* batch.max_items */
-    uint32_t batch_bytes;      /* batch.max_size */
-    uint32_t batch_delay_ms;   /* batch.max_delay */
-    uint32_t max_age_s;        /* buffer.disk.max_age */
+    uint32_t worker;                /* index */
+    uint64_t seed, aside_seed;      /* of the two spools' checksums */
+    uint64_t undurable_bytes;       /* this worker's share of what may be on its way to the disk */
+    uint64_t max_bytes;             /* buffer.memory.max of this worker */
+    uint64_t quarantine_bytes;      /* of the memory ring of this worker */
+    uint32_t batch_items;           /* batch.max_items */
+    uint32_t batch_bytes;           /* batch.max_size */
+    uint32_t batch_delay_ms;        /* batch.max_delay */
+    uint32_t max_age_s;             /* buffer.disk.max_age */
+    const char *const *redact_tags; /* quarantine.redact_tags; copied */
+    uint32_t n_redact_tags;
     enum { STORE_BACKPRESSURE, STORE_DROP_OLDEST, STORE_DROP_NEWEST } when_full;
 };
 
@@ -82,6 +84,8 @@ struct store_callbacks {
     void (*on_room)(void *ctx);
     /* Something was queued while nothing was due before: ask store_due. */
     void (*on_due)(void *ctx);
+    /* What became of a store_restore: it is durable, or it was not taken after all. */
+    void (*on_restored)(void *ctx, void *cookie, bool is_kept);
     /* For the spool; ownership passes. Not in memory mode. */
     void (*on_parcel)(void *ctx, struct parcel *);
 };
@@ -109,6 +113,12 @@ struct store_record {
 /* Copies the record. ERR_WAIT: nothing was taken, try again after on_room. A record set aside goes
  * to quarantine (a bounded ring that evicts its oldest), never to a lane. */
 enum err store_put(struct store *, const struct store_record *) MUST_CHECK;
+/* A record that comes back from quarantine, whose copy there stays until on_restored says that it
+ * is durable; only then it counts (METRIC_QUARANTINE_REPLAYED, as: its index). It goes through the
+ * disk in every mode but memory, in which there is nothing to come back from. ERR_WAIT: no room at
+ * the moment, nobody is told when there is: agents come first. Else on_restored follows in place of
+ * on_settled. */
+enum err store_restore(struct store *, const struct store_record *, uint32_t as) MUST_CHECK;
 /* An item that ends here without a record (empty, copy, policy): accepted and dropped in the
  * ledger, its credit is settled with its neighbours. */
 void store_put_nothing(struct store *, enum method, enum drop_reason, void *cookie,

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/map.h"
+#include "store/redact.h"
 #include "store/spool_format.h"
 #include "store/store.h"
 
@@ -95,6 +96,10 @@ struct cookie_waiter {
     uint64_t credit_bytes;
     uint32_t n_records;
     bool is_sealed; /* its turn is over */
+    /* In store->segments, where it has put one. */
+    TAILQ_ENTRY(cookie_waiter) in_order;
+    bool is_in_order;
+    bool is_copy; /* told after all that stand before it there */
 };
 TAILQ_HEAD(cookie_waiter_list, cookie_waiter);
 /* The waiters of one cookie, in the order in which they are told. */
@@ -126,7 +131,10 @@ struct home_slice {
     struct slice face;   /* first */
     struct block *block; /* one reference */
     struct group *group;
-    uint32_t n_unused;   /* bytes of the block behind it that nobody will use */
+    uint32_t n_unused; /* bytes of the block behind it that nobody will use */
+    bool is_restored;  /* one record, from quarantine */
+    uint32_t restored_as;
+    void *cookie;        /* who waits for it */
     struct saved *saved; /* in order of at */
     uint32_t n_saved, saved_size;
 };
@@ -187,6 +195,7 @@ struct store {
     struct batch_pool pools[2]; /* full size, singles */
     struct settle settle;
     struct quarantine quarantine;
+    struct redact *redact; /* NULL: nothing to overwrite in what is set aside */
     uint64_t n_queued, n_inflight;
     uint64_t n_volatile; /* of both: in memory alone */
     /* On the way to the disk. */
@@ -216,11 +225,12 @@ struct store {
     /* ack: forwarded */
     struct cookie_table cookies;
     struct cookie_queue_list ready_cookies;
-    uint64_t swept_us;       /* last look for expired records */
-    uint64_t short_of_bytes; /* the largest record refused since is_short */
-    bool is_short;           /* of memory: ERR_WAIT was told, on_room not yet */
-    bool lacks_lanes;        /* the same for want of lanes, which holds up new keys only */
-    bool is_due_untold;      /* a lane came on a list since store_due was asked last */
+    struct cookie_waiter_list segments; /* who waits for segments, first come first */
+    uint64_t swept_us;                  /* last look for expired records */
+    uint64_t short_of_bytes;            /* the largest record refused since is_short */
+    bool is_short;                      /* of memory: ERR_WAIT was told, on_room not yet */
+    bool lacks_lanes;   /* the same for want of lanes, which holds up new keys only */
+    bool is_due_untold; /* a lane came on a list since store_due was asked last */
 };
 
 /* lane.c */
@@ -320,6 +330,11 @@ void waiter_fini_all(struct store *);
 /* ack: forwarded: the waiter of a record of this cookie; NULL when nobody waits. */
 struct waiter *waiter_of(struct store *, void *cookie, uint64_t credit_bytes);
 void waiter_end(struct store *, struct waiter *);
+/* It waits for a segment, of which a copy may come. */
+void waiter_keep_order(struct store *, struct waiter *);
+/* As waiter_of for a copy of a segment, whose original may not have reached a backend: it is told
+ * after all segments that were put before. */
+struct waiter *waiter_of_copy(struct store *, void *cookie, uint64_t credit_bytes);
 /* Only a group's: a disk that is broken does not make anybody wait for a method nobody knows. */
 void waiter_end_of_group(struct store *, struct store_item *);
 /* Tells the cookies whose first waiters are through. */
@@ -337,6 +352,9 @@ bool handover_may_spill(const struct store *);
 enum err handover_put(struct store *, const struct store_record *, size_t n, bool must) MUST_CHECK;
 enum err handover_put_aside(struct store *, const struct store_record *, size_t n,
                             bool must) MUST_CHECK;
+/* The same for a record that comes back from quarantine; it stands in a slice alone. */
+enum err handover_restore(struct store *, const struct store_record *, size_t n,
+                          uint32_t restored_as) MUST_CHECK;
 /* Where an item without a record settles. */
 struct settle *handover_settle(struct store *);
 /* A record in memory alone is put again, this time through the disk, and who waits for it goes

@@ -11,6 +11,7 @@ void
 waiter_init_all(struct store *store)
 {
     TAILQ_INIT(&store->ready_cookies);
+    TAILQ_INIT(&store->segments);
     TAILQ_INIT(&store->cookies.free_queues);
     TAILQ_INIT(&store->cookies.free_waiters);
 }
@@ -145,6 +146,31 @@ waiter_of(struct store *store, void *cookie, uint64_t credit_bytes)
 }
 
 void
+waiter_keep_order(struct store *store, struct waiter *face)
+{
+    struct cookie_waiter *waiter = (struct cookie_waiter *)face;
+    if (waiter == NULL || waiter->is_in_order)
+        return;
+    waiter->is_in_order = true;
+    TAILQ_INSERT_TAIL(&store->segments, waiter, in_order);
+}
+
+struct waiter *
+waiter_of_copy(struct store *store, void *cookie, uint64_t credit_bytes)
+{
+    if (cookie == NULL)
+        return NULL;
+    struct cookie_waiter *last =
+        TAILQ_LAST(&queue_of(&store->cookies, cookie)->waiters, cookie_waiter_list);
+    if (last != NULL && last != TAILQ_LAST(&store->segments, cookie_waiter_list))
+        last->is_sealed = true; /* the original may stand between */
+    struct waiter *waiter = waiter_of(store, cookie, credit_bytes);
+    waiter_keep_order(store, waiter);
+    ((struct cookie_waiter *)waiter)->is_copy = true;
+    return waiter;
+}
+
+void
 waiter_end(struct store *store, struct waiter *waiter)
 {
     check(waiter->n_open > 0);
@@ -162,6 +188,24 @@ waiter_end_of_group(struct store *store, struct store_item *item)
     item->waiter = NULL;
 }
 
+static bool
+is_behind(const struct store *store, const struct cookie_waiter *waiter)
+{
+    return waiter->is_copy && waiter != TAILQ_FIRST(&store->segments);
+}
+
+/* A copy that has nobody before it any more is looked at. */
+static void
+leave_order(struct store *store, struct cookie_waiter *waiter)
+{
+    if (!waiter->is_in_order)
+        return;
+    TAILQ_REMOVE(&store->segments, waiter, in_order);
+    struct cookie_waiter *first = TAILQ_FIRST(&store->segments);
+    if (first != NULL && first->is_copy)
+        set_ready(store, first->queue);
+}
+
 /* The next waiter that is through, out of its queue; NULL: the queue may be gone. */
 static struct cookie_waiter *
 next_ended(struct store *store, struct cookie_queue *queue)
@@ -169,9 +213,10 @@ next_ended(struct store *store, struct cookie_queue *queue)
     struct cookie_waiter *waiter = TAILQ_FIRST(&queue->waiters);
     if (waiter == NULL && !queue->is_ready)
         remove_queue(&store->cookies, queue);
-    if (waiter == NULL || waiter->waiter.n_open > 0)
+    if (waiter == NULL || waiter->waiter.n_open > 0 || is_behind(store, waiter))
         return NULL;
     TAILQ_REMOVE(&queue->waiters, waiter, link);
+    leave_order(store, waiter);
     return waiter;
 }
 

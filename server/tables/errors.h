@@ -19,7 +19,7 @@
     E(TIMEOUT,       203, "no answer in time",                                4,  "check the network path and the load of the peer") \
     E(UNREACHABLE,   204, "no route to the address",                          14, "check routing and firewalls") \
     E(NAME,          205, "the name does not resolve",                        14, "check the spelling and the name server") \
-    E(IN_USE,        206, "the address is in use",                            14, "stop the other process or choose another port") \
+    E(IN_USE,        206, "the address is in use",                            14, "stop the other process or choose another address") \
     E(PERMISSION,    207, "not permitted",                                    7,  "ports below 1024 and foreign files need rights") \
     E(SYSTEM,        208, "the operating system refused",                     13, "look in the system's log, or trace the process's system calls") \
     /* wire */ \

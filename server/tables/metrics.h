@@ -43,10 +43,21 @@
     METRIC(MEMORY_USED,        "memory_used_bytes",        GAUGE,     NONE,           "Memory charged to the budget. Is the limit near?") \
     METRIC(MEMORY_LIMIT,       "memory_limit_bytes",       GAUGE,     NONE,           "limits.memory. How much may be used?") \
     METRIC(LOOP_LAG,           "event_loop_lag_seconds",   HISTOGRAM, NONE,           "How long loop turns take. Does a worker stall?") \
+    METRIC(RELOAD_SUCCESSFUL,  "config_last_reload_successful", GAUGE, NONE,          "1 if the last reload took the file up, or none was asked for. Is the file bad?") \
+    METRIC(RELOAD_TIMESTAMP,   "config_last_reload_timestamp_seconds", GAUGE, NONE,   "When the file was taken up last by a reload (Unix); 0: never. Is the new file in use?") \
     METRIC(QUARANTINE_SEGMENTS, "quarantine_segments",     GAUGE,     NONE,           "Items kept in quarantine. Is there something to look at?") \
     METRIC(QUARANTINE_BYTES,   "quarantine_bytes",         GAUGE,     NONE,           "Bytes kept in quarantine. Is it full?") \
     METRIC(QUARANTINE_CAPACITY, "quarantine_capacity_bytes", GAUGE,   NONE,           "Bytes that quarantine may keep. Is it full?") \
-    METRIC(QUARANTINE_EVICTED, "quarantine_evicted_total", COUNTER,   EVICTED,        "Items that left quarantine unread. Was evidence lost?")
+    METRIC(QUARANTINE_EVICTED, "quarantine_evicted_total", COUNTER,   EVICTED,        "Items that left quarantine unread. Was evidence lost?") \
+    METRIC(QUARANTINE_REPLAYED, "quarantine_replayed_total", COUNTER, REPLAYED,       "Items of quarantine that were to be sent after all, by result. What came of it?")
+
+/* INSTANCE_METRIC(token, name, kind, labels, help): read from the registry of instances at each
+ * scrape; nothing but admin/expose_instances.c shows them. */
+#define INSTANCE_METRICS(INSTANCE_METRIC) \
+    INSTANCE_METRIC(SEGMENTS,  "instance_segments_total",  COUNTER, "service, service_instance", "Segments by instance. Who sends?") \
+    INSTANCE_METRIC(FINDINGS,  "instance_findings_total",  COUNTER, "service, service_instance", "Findings by instance, hints included. Who is sick?") \
+    INSTANCE_METRIC(BAD_RATIO, "instance_bad_ratio",       GAUGE,   "service, service_instance", "Segments with a sure finding, as a share of all of its series. How sick is it?") \
+    INSTANCE_METRIC(OVERFLOW,  "series_overflow_total",    COUNTER, "family",                    "Instances that found no series of their own and count in __other__. Is telemetry.top_instances too low?")
 /* clang-format on */
 
 #endif

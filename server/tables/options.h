@@ -57,8 +57,8 @@
       OPTION(integrity., actions, ACTIONS, NONE, "{}", "", "", LIVE, BUILT, "rule: action, within what the rule allows; actions: observe, tag, repair, quarantine, drop") \
       OPTION(integrity., services, SERVICES, NONE, "[]", "", "", LIVE, BUILT, "modes for segments by service (* and ?), first match wins: [{match: \"legacy-*\", mode: observe}]") \
       OPTION(integrity., max_spans, INT, NONE, "100000", "1", "10000000", LIVE, BUILT, "spans of one segment that are judged; beyond it only the bytes are checked") \
-      OPTION(integrity., window, DURATION, NONE, "300s", "0s", "1h", LIVE, LATER(106), "how long rules over several segments remember; 0s = off") \
-      OPTION(integrity., window_memory, SIZE_AUTO, NONE, "auto", "1MiB", "", LIVE, LATER(106), "memory of that window; auto: 64MiB, at most 12 % of limits.memory") \
+      OPTION(integrity., window, DURATION, NONE, "300s", "0s", "1h", LIVE, BUILT, "how long rules over several segments remember; 0s = off") \
+      OPTION(integrity., window_memory, SIZE_AUTO, NONE, "auto", "1MiB", "", LIVE, BUILT, "memory of that window, though a worker may take 1.5MiB; auto: 64MiB, at most 12 % of limits.memory") \
     END(integrity) \
     SECTION("buffer", buffer, "where messages wait for the backend") \
       OPTION(buffer., mode, ENUM, buffer_mode, "durable", "", "", LIVE, BUILT, "durable (all through the disk), spill (disk when memory is full or no backend is there) or memory; with the built-in sink memory, unless this or buffer.disk.path is set") \
@@ -123,12 +123,12 @@
       OPTION(quarantine., path, PATH, NONE, "/var/lib/spangate/quarantine", "", "", LIVE, BUILT, "its directory") \
       OPTION(quarantine., max, SIZE, NONE, "1GiB", "64KiB", "", LIVE, BUILT, "its size, the oldest leaves first; while the disk cannot be used it is kept in memory, at most 8 % of limits.memory") \
       OPTION(quarantine., ttl, DURATION, NONE, "7d", "1m", "365d", LIVE, BUILT, "how long messages are kept") \
-      OPTION(quarantine., redact_tags, STRINGS, NONE, "[]", "", "", LIVE, LATER(118), "tags whose values are not kept") \
+      OPTION(quarantine., redact_tags, STRINGS, NONE, "[]", "", "", LIVE, BUILT, "tags whose values are not kept: each byte of them becomes a star in what is set aside") \
     END(quarantine) \
     SECTION("telemetry", telemetry, "the read-only port: /metrics /livez /readyz /healthz /buildinfo") \
       OPTION(telemetry., address, ADDRESS, NONE, "0.0.0.0:1234", "", "", LIVE, BUILT, "its address; empty = off") \
-      OPTION(telemetry., top_instances, INT, NONE, "200", "0", "100000", LIVE, LATER(115), "instances with metrics of their own") \
-      OPTION(telemetry., max_series, INT, NONE, "5000", "100", "1000000", LIVE, LATER(115), "series beyond which labels fold into __other__") \
+      OPTION(telemetry., top_instances, INT, NONE, "200", "0", "100000", LIVE, BUILT, "instances with metrics of their own; the rest counts as __other__") \
+      OPTION(telemetry., max_series, INT, NONE, "5000", "100", "1000000", LIVE, BUILT, "series of instances, three each, beyond which they count as __other__") \
       SECTION("telemetry.oap", oap, "our own metrics, reported to OAP") \
         OPTION(telemetry.oap., enabled, BOOL, NONE, "false", "", "", LIVE, LATER(114), "report them") \
         OPTION(telemetry.oap., interval, DURATION, NONE, "10s", "1s", "1h", LIVE, LATER(114), "how often") \
@@ -137,9 +137,9 @@
       END(oap) \
     END(telemetry) \
     SECTION("admin", admin, "the operator's API and dashboard") \
-      OPTION(admin., address, ADDRESS, NONE, "127.0.0.1:11880", "", "", LIVE, LATER(116), "its address; empty = off") \
-      OPTION(admin., socket, PATH, NONE, "", "", "", LIVE, LATER(116), "a Unix socket for it; empty = off") \
-      OPTION(admin., token_file, PATH, NONE, "", "", "", LIVE, LATER(116), "file with the token; a must beyond loopback") \
+      OPTION(admin., address, ADDRESS, NONE, "127.0.0.1:11880", "", "", LIVE, BUILT, "its address; empty = off") \
+      OPTION(admin., socket, PATH, NONE, "", "", "", LIVE, BUILT, "a Unix socket for it, for the same user alone; empty = off") \
+      OPTION(admin., token_file, PATH, NONE, "", "", "", LIVE, BUILT, "file with the token, at least 8 characters; a must beyond loopback, and then asked for at every change") \
       OPTION(admin., ui, BOOL, NONE, "true", "", "", LIVE, LATER(116), "serve the dashboard") \
     END(admin) \
     SECTION("log", log, "lines on standard error") \
@@ -175,8 +175,8 @@
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
- * against the machine, 101-199 what is not built yet. Gone, never to be used again: 107, 108, 109,
- * 113. */
+ * against the machine, 101-199 what is not built yet. Gone, never to be used again: 106, 107, 108,
+ * 109, 113, 115, 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -197,7 +197,7 @@
     CODE(22,  "the unit is unknown",                        "sizes: B KiB MiB GiB; times: ms s m h d; shares: %") \
     CODE(23,  "the value is out of bounds",                 "choose one within the bounds shown") \
     CODE(24,  "the word is none of the possible ones",      "choose one of the words shown") \
-    CODE(25,  "the address is not well formed",             "write host:port, [v6]:port, or dns:///name:port for a backend") \
+    CODE(25,  "the address is not well formed",             "write host:port, [v6]:port, or dns:///name:port for a backend; a socket as its path from / on") \
     CODE(26,  "there is no such rule",                      "see: spangate lint --help and docs/rules.md") \
     CODE(27,  "the rule does not allow this action",        "choose one of the actions shown") \
     CODE(28,  "the text holds what it must not hold",       "remove control characters") \
@@ -226,15 +226,12 @@
     CODE(102, "the HTTP port is not built yet",             "nothing listens there; agents use gRPC") \
     CODE(103, "tokens of agents are not checked yet",       "every agent is let in; protect the port by other means") \
     CODE(104, "an age limit of connections is not built yet", "connections stay as long as agents keep them") \
-    CODE(106, "rules over several segments are not built yet", "each segment is judged by itself") \
     CODE(110, "TLS towards the backend is not built yet",   "data travels in clear text") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
     CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \
-    CODE(115, "metrics by instance are not built yet",      "there are no series by instance") \
-    CODE(116, "the admin port is not built yet",            "nothing listens there") \
-    CODE(117, "reload is not built yet",                    "restart to take up a changed file") \
-    CODE(118, "leaving out tags of set-aside messages is not built yet", "they are kept as they came")
+    CODE(116, "the dashboard is not built yet",             "ask the API of the admin port, by itself or with spangate quarantine") \
+    CODE(117, "watching the file is not built yet",         "send SIGHUP: integrity.*, upstream.storage and log.* are taken up, the rest needs a restart")
 /* clang-format on */
 
 #endif

@@ -191,11 +191,6 @@
         "The Go agent never sets it; a fork may, or another program uses the name.", \
         "Does not mind.", \
         "Look for two programs with one service and instance name.") \
-    RULE_TEXT(tear_suspect, \
-        "1 Exit, peer \"d:1kidurlEOFfin\" between \"db:3306\" and \"redis-cart:6379\"", \
-        "Healthy peers are rarely the start of one known peer with the length of another.", \
-        "Draws a service that does not exist.", \
-        "A race in Go: use an agent newer than 0.6.0.") \
     RULE_TEXT(ref_self_loop, \
         "0 Entry /a\n+ 1 Entry, ref to span 1 of this segment", \
         "What injects a reference is an Exit of the segment, there and never the holder. References to other spans of the own segment are healthy.", \
@@ -236,11 +231,6 @@
         "A trace id is whatever the caller's `sw8` header says.", \
         "With a database as storage the insert fails, and with it up to 2,000 rows of other services. Other storages take it.", \
         "Set `upstream.storage: jdbc` where OAP stores into a database; find the caller that sends such ids.") \
-    RULE_TEXT(poison_id_again, \
-        "traceSegmentId X, stored a minute ago; now X again", \
-        "Healthy senders may: Satellite re-sends a batch, a browser re-sends its beacon.", \
-        "With a database as storage the whole batch rolls back over the key.", \
-        "Set `upstream.storage: jdbc` where OAP stores into a database.") \
     RULE_TEXT(event_layer_empty, \
         "Event { name: Start, layer: \"\" }", \
         "Official clients set a layer.", \
@@ -271,6 +261,16 @@
         "A restored image or a forked process draws the same ids.", \
         "As with `segment-id-reused`.", \
         "Give restored machines and forked workers their own instance name.") \
+    RULE_TEXT(poison_id_again, \
+        "traceSegmentId X again, with `upstream.storage: jdbc`", \
+        "Healthy senders may, see `segment-duplicate-identical` and `segment-id-reused`.", \
+        "A database refuses the second row and with it the whole batch, healthy segments of others in it.", \
+        "Nothing: a copy is dropped, other content is set aside, for the database would not have kept it.") \
+    RULE_TEXT(tear_suspect, \
+        "peer \"orders:8080gc gp()\" once, beside \"orders:8080\" and a longer one of the same length", \
+        "No sure sign: a peer may be called once only. Told only where the text itself looks cut.", \
+        "Shows a peer that does not exist.", \
+        "Look at the instance's other findings: with one of them this is a memory race (D1).") \
     RULE_TEXT(go_orphan_root_share, \
         "0 Exit redis/get, no ref (4 of 10 segments)", \
         "Background jobs look the same.", \

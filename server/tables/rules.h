@@ -1,8 +1,9 @@
 /* Every integrity rule: what it is called, how sure it is, what is done about it. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Source: integrity.md 1. Words only; integrity/ binds a predicate to each row of scope SEGMENT,
- * SPAN or STORED by its token (file integrity/rules/rule_<token>.c); rows of scope STREAM and
- * MESSAGE are found by the deframer and the walker.
+/* Source: integrity.md 1 and 2. Words only; integrity/ binds a predicate to each row of scope
+ * SEGMENT, SPAN or STORED by its token (file integrity/rules/rule_<token>.c); rows of scope STREAM
+ * and MESSAGE are found by the deframer and the walker, rows of scope STATE by what remembers: the
+ * duplicate table, streams, sightings and instances (integrity.md 2).
  *
  * RULE(token, name, class, scope, default action, allowed actions, agent, sentence)
  *   class   PROOF no healthy agent can produce it; STRONG proven for the identified agent only;
@@ -68,7 +69,19 @@
     /* stored messages other than segments */ \
     RULE(event_layer_empty,       "event-layer-empty",       PROOF,    STORED,  QUARANTINE, "Q",    ANY, "an event without a layer; OAP would end the whole stream") \
     RULE(log_service_missing,     "log-service-missing",     PROOF,    STORED,  QUARANTINE, "Q",    ANY, "no service in this log nor before it on its stream; OAP drops it silently") \
-    RULE(log_nul,                 "log-nul",                 EXTERNAL, STORED,  REPAIR,     "RQ",   ANY, "U+0000 in a log; it becomes \\x00, else PostgreSQL loses the batch")
+    RULE(log_nul,                 "log-nul",                 EXTERNAL, STORED,  REPAIR,     "RQ",   ANY, "U+0000 in a log; it becomes \\x00, else PostgreSQL loses the batch") \
+    /* 2 rules with memory */ \
+    RULE(segment_duplicate_identical, "segment-duplicate-identical", HINT, STATE, DROP,     "OD",   ANY, "the same segment again within integrity.window, byte for byte; the copy is dropped") \
+    RULE(segment_id_reused,       "segment-id-reused",       HINT,     STATE,   OBSERVE,    "OQ",   ANY, "a segment id again from the same instance, with other content") \
+    RULE(segment_id_two_instances, "segment-id-two-instances", HINT,   STATE,   OBSERVE,    "O",    ANY, "a segment id again from another instance") \
+    RULE(poison_id_again,         "poison-id-again",         POISON,   STATE,   OBSERVE,    "OQ",   ANY, "a segment id that is stored already: quarantined with upstream.storage: jdbc, where it would cost the batch") \
+    RULE(tear_suspect,            "tear-suspect",            HINT,     STATE,   OBSERVE,    "O",    ANY, "a peer seen once that looks cut from two well-known ones") \
+    RULE(identity_flip,           "identity-flip",           HINT,     STATE,   OBSERVE,    "O",    ANY, "one segment of another instance in a long stream of one instance") \
+    RULE(stream_self_reset,       "stream-self-reset",       HINT,     STATE,   OBSERVE,    "O",    ANY, "a Go agent resets its own stream and opens it again, three times a minute or more") \
+    RULE(go_orphan_root_share,    "go-orphan-root-share",    HINT,     STATE,   OBSERVE,    "O",    ANY, "40 % of a Go instance's segments in 10 minutes are single Exit spans without a reference") \
+    RULE(near_known_service,      "near-known-service",      HINT,     STATE,   OBSERVE,    "O",    ANY, "a rare service name that extends or cuts a known one, in the stream of another") \
+    RULE(instance_churn,          "instance-churn",          HINT,     STATE,   OBSERVE,    "O",    ANY, "four instances of one service and host in 30 minutes, one after another, each ended abruptly") \
+    RULE(language_conflict,       "language-conflict",       HINT,     STATE,   OBSERVE,    "O",    ANY, "one instance reports two languages")
 /* clang-format on */
 
 #endif

@@ -3,21 +3,30 @@
 /* Prints ns per message, of this one thread's CPU, for two made-up 3-span segments and each file of
  * captured segments named on the command line. "strings" is the UTF-8 check of base/utf8.h over
  * every string the walker saw, called one by one: what the check would cost as a second pass.
- * "judge" is the walker and all rules. "protobuf-c" unpacks and frees in an arena of its own. */
+ * "judge" is the walker and all rules on one message, of one message or of ids that all differ;
+ * "memory" is judging and accepting, ids all
+ * different, with the rules with memory on, a full table of segment ids and 500 instances.
+ * "protobuf-c" unpacks and frees in an arena of its own. The last lines tell the memory that
+ * instances, segment ids and a hand-over take. */
 #include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "integrity/agent_shape.h"
 #include "integrity/integrity.h"
+#include "message/message.h"
 #include "message/segment.h"
 #include "trace.pb-c.h"
 
 #include "message/corpus.h"
 #include "message/wire_builder.h"
 
-enum { ROUNDS = 200000, MESSAGES_MAX = 4096 };
+enum { ROUNDS = 200000, MESSAGES_MAX = 4096, INSTANCES = 500 };
+
+/* A second after the made-up segments began. */
+static const int64_t arrival_ms = INT64_C(1724000001000);
 
 static double
 cpu_ns(void)
@@ -131,6 +140,146 @@ time_judge(const struct bytes *messages, size_t n)
     return sum;
 }
 
+/* A worker's engine with its share of integrity.window_memory. */
+static struct integrity *
+new_engine(uint64_t window_bytes) /* 0: no window */
+{
+    struct integrity_settings settings;
+    integrity_settings_default(&settings);
+    settings.window_s = window_bytes > 0 ? 300 : 0;
+    settings.window_bytes = window_bytes;
+    return integrity_new(&settings, NULL);
+}
+
+static void
+hand_over(struct integrity *engine)
+{
+    struct sightings *sightings = integrity_take_sightings(engine);
+    sightings_free(&sightings);
+}
+
+/* A few copies of a segment, so that one is written long before it is judged, as by the network. */
+enum { COPIES = 16, AHEAD = 8, ID_DIGITS = 8, INSTANCE_DIGITS = 5 };
+struct copies {
+    uint8_t *p[COPIES];
+    size_t n;
+    size_t id_end, instance_end; /* where the numbers go */
+    enum agent agent;
+};
+
+/* False: this message has no room for numbers. */
+static bool
+copies_init(struct copies *copies, struct integrity *engine, struct bytes original)
+{
+    struct judgement judgement;
+    integrity_judge_segment(engine, original, 0, AGENT_UNKNOWN, &judgement);
+    const struct segment_view *view = judgement.segment;
+    if (view == NULL || view->segment_id.n < ID_DIGITS || view->instance.n < INSTANCE_DIGITS)
+        return false;
+    copies->n = original.n;
+    copies->id_end = (size_t)(view->segment_id.p - original.p) + view->segment_id.n;
+    copies->instance_end = (size_t)(view->instance.p - original.p) + view->instance.n;
+    copies->agent = agent_shape(view->segment_id);
+    for (int i = 0; i < COPIES; i++) {
+        copies->p[i] = mem_alloc(original.n);
+        memcpy(copies->p[i], original.p, original.n);
+    }
+    return true;
+}
+
+static void
+copies_fini(struct copies *copies)
+{
+    for (int i = 0; i < COPIES; i++)
+        mem_free(copies->p[i]);
+}
+
+static void
+put_number(uint8_t *end, uint32_t digits, uint64_t number)
+{
+    for (uint32_t i = 1; i <= digits; i++, number /= 10)
+        end[-(int)i] = (uint8_t)('0' + number % 10);
+}
+
+/* The i-th message; number i + AHEAD is written. */
+static struct bytes
+copies_at(struct copies *copies, uint64_t i, uint32_t n_instances)
+{
+    uint8_t *next = copies->p[(i + AHEAD) % COPIES];
+    put_number(next + copies->id_end, ID_DIGITS, i);
+    put_number(next + copies->instance_end, INSTANCE_DIGITS, i % n_instances);
+    return bytes_of(copies->p[i % COPIES], copies->n);
+}
+
+static double
+time_copies(struct copies *copies)
+{
+    double start = cpu_ns();
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        struct bytes message = copies_at(copies, i, INSTANCES);
+        __asm__ volatile("" ::"r"(message.p) : "memory");
+    }
+    return cpu_ns() - start;
+}
+
+/* Judging, and with a window accepting too, as a worker does at 100,000 segments a second; 0: not
+ * with this message. */
+static double
+time_memory(struct bytes original, bool has_window)
+{
+    struct integrity *engine = new_engine(has_window ? 32 << 20 : 0);
+    struct integrity_stream streams[INSTANCES];
+    struct judgement judgement;
+    struct copies copies;
+    double start = 0, sum = 0;
+    memset(streams, 0, sizeof(streams));
+    if (copies_init(&copies, engine, original)) {
+        for (uint64_t i = 0; i < 5 * ROUNDS; i++) {
+            struct bytes message = copies_at(&copies, i, INSTANCES);
+            if (i == 4 * ROUNDS)
+                start = cpu_ns();
+            integrity_judge_segment(engine, message, arrival_ms + (int64_t)i / 100, copies.agent,
+                                    &judgement);
+            if (has_window)
+                integrity_accept(engine, &streams[i % INSTANCES], MESSAGE_SegmentObject, message,
+                                 &judgement);
+            if (i % 100000 == 0)
+                hand_over(engine);
+        }
+        sum = cpu_ns() - start - time_copies(&copies);
+        copies_fini(&copies);
+    }
+    integrity_free(&engine);
+    return sum / ROUNDS;
+}
+
+/* What one worker holds after 65,536 instances sent as many segments as it remembers. */
+static void
+report_memory(struct bytes original, uint64_t window_bytes)
+{
+    struct integrity *engine = new_engine(window_bytes);
+    struct judgement judgement;
+    struct copies copies;
+    check(copies_init(&copies, engine, original));
+    uint64_t n_most = 0, n_hand_overs = 0;
+    for (uint64_t i = 0; i < 2 << 20; i++) {
+        struct bytes message = copies_at(&copies, i, 65536);
+        integrity_judge_segment(engine, message, arrival_ms, copies.agent, &judgement);
+        integrity_accept(engine, NULL, MESSAGE_SegmentObject, message, &judgement);
+        uint64_t n_bytes = integrity_state_bytes(engine);
+        n_most = n_bytes > n_most ? n_bytes : n_most;
+        if (integrity_is_full(engine)) {
+            hand_over(engine);
+            n_hand_overs++;
+        }
+    }
+    printf("memory of a worker's share of %2.0f MiB, 65536 instances: %4.1f MiB, %llu hand-overs\n",
+           (double)window_bytes / 1048576, (double)n_most / 1048576,
+           (unsigned long long)n_hand_overs);
+    copies_fini(&copies);
+    integrity_free(&engine);
+}
+
 static double
 time_unpack(const struct bytes *messages, size_t n)
 {
@@ -155,11 +304,15 @@ report(const char *name, const struct bytes *messages, size_t n)
         n_bytes += messages[i].n;
     double walker = time_walker(messages, n, &view);
     double judge = time_judge(messages, n);
+    double fresh = time_memory(messages[0], false), memory = time_memory(messages[0], true);
     double strings = time_strings(messages, n, &view);
     double unpack = time_unpack(messages, n);
-    printf("%-34s %6.0f bytes  walker %5.0f ns  judge %5.0f ns  strings %4.0f ns  protobuf-c %5.0f "
+    printf("%-34s %6.0f bytes  walker %5.0f ns  judge %5.0f ns  (ids differ %5.0f ns)  memory "
+           "%5.0f ns  strings %4.0f ns  "
+           "protobuf-c %5.0f "
            "ns  %.1fx\n",
-           name, (double)n_bytes / (double)n, walker, judge, strings, unpack, unpack / walker);
+           name, (double)n_bytes / (double)n, walker, judge, fresh, memory, strings, unpack,
+           unpack / walker);
     segment_view_fini(&view);
 }
 
@@ -231,6 +384,7 @@ report_file(const char *path)
 int
 main(int argc, char **argv)
 {
+    hash_init();
     for (int big = 0; big < 2; big++) {
         struct builder segment = made_up(big == 1);
         struct bytes message = builder_bytes(&segment);
@@ -239,5 +393,9 @@ main(int argc, char **argv)
     }
     for (int i = 1; i < argc; i++)
         report_file(argv[i]);
+    struct builder segment = made_up(false);
+    for (uint64_t share = 4; share <= 64; share *= 2)
+        report_memory(builder_bytes(&segment), share << 20);
+    builder_fini(&segment);
     return 0;
 }

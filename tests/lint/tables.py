@@ -79,6 +79,22 @@ def check_metrics(report):
         ends_total = unquote(row[1]).endswith("_total")
         report.check(ends_total == (row[2] == "COUNTER"), f"{where}:{line}",
                      "counters end in _total, others do not")
+    check_instance_metrics(report, where, {row[1] for _, row in rows}, code)
+
+
+def check_instance_metrics(report, where, other_names, code):
+    """Those that come from the registry of instances: one file shows them, whole."""
+    rows = table(where, "INSTANCE_METRIC")
+    report.check(len(rows) > 3, where, "rows of INSTANCE_METRICS not found")
+    check_unique(report, where, rows, 1, "name")
+    shown = code["server/admin/expose_instances.c"]
+    report.check("INSTANCE_METRICS(" in shown, where, "nothing shows INSTANCE_METRICS")
+    for line, row in rows:
+        report.check(row[1] not in other_names, f"{where}:{line}", f"{row[1]} is a METRIC too")
+        report.check(re.search(rf"\bINSTANCE_METRIC_{row[0]}\b", shown), f"{where}:{line}",
+                     f"nothing fills {unquote(row[1])}")
+        report.check(unquote(row[1]).endswith("_total") == (row[2] == "COUNTER"), f"{where}:{line}",
+                     "counters end in _total, others do not")
 
 
 def check_methods(report):

@@ -43,7 +43,7 @@ class Spangate:
         directory = spool or self.own_directory
         command = [BINARY, "serve", "--set", f"listen.grpc.address={listen}",
                    "--set", "telemetry.address=127.0.0.1:0", "--set", "listen.http.address=",
-                   "--set", "admin.address=", "--set", "batch.max_delay=20ms",
+                   "--set", "admin.address=127.0.0.1:0", "--set", "batch.max_delay=20ms",
                    "--set", "upstream.retry.initial=50ms",
                    "--set", f"buffer.disk.path={directory}/spool",
                    "--set", f"quarantine.path={directory}/quarantine"]
@@ -60,6 +60,7 @@ class Spangate:
         assert self.process.poll() is None, "\n".join(self.lines)
         self.address = self.find(r"^listening  grpc (\S+)")
         self.telemetry = self.find(r"^telemetry  http://([^/\s]+)")
+        self.admin = self.find(r"^telemetry .* admin http://([^/\s]+)")
         self.channels = []
 
     def read(self):

@@ -267,6 +267,27 @@ def test_forwarded_waits_for_the_backend(start, backend):
     assert backend.segments() == [message]
 
 
+@pytest.mark.parametrize("storage", ["any", "jdbc"])
+def test_forwarded_answers_no_copy_before_its_original(start, backend, storage):
+    """Who sends again because no answer came must not be told OK while the backend has nothing."""
+    backend.gate.clear()
+    gate = start("buffer.ack=forwarded", f"upstream.storage={storage}", "limits.workers=1")
+    message = wire.segment()
+    calls = [OpenStream(gate.channel(), COLLECT) for _ in range(2)]
+    for n, one in enumerate(calls):
+        one.send(message)
+        one.queue.put(None)
+        gate.wait_metric("items_accepted_total", n + 1)
+    for one in calls:
+        with pytest.raises(grpc.FutureTimeoutError):
+            one.call.result(0.3)
+    backend.gate.set()
+    for one in calls:
+        assert one.call.result(PATIENCE) == b""
+    assert backend.segments() == [message]
+    assert gate.metric("items_dropped_total", reason="copy") == 1
+
+
 def test_forwarded_leaves_what_is_unanswered_to_the_agent(start, backend, tmp_path):
     """Nothing of it is on disk: a killed process has promised nothing."""
     backend.gate.clear()

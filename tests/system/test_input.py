@@ -59,11 +59,11 @@ def test_a_connection_lost_in_a_message_is_counted(raw, gate, backend):
 
 
 def test_gzip_is_inflated(raw, gate, backend):
-    message = wire.segment()
+    packed, plain = wire.segment(), wire.segment()
     one = raw.open(COLLECT, grpc_encoding="gzip")
-    raw.send(one, framed(gzip.compress(message), 1) + framed(message), end=True)
+    raw.send(one, framed(gzip.compress(packed), 1) + framed(plain), end=True)
     assert raw.wait(one)["grpc-status"] == "0"
-    wait_until(lambda: backend.segments() == [message, message], "both messages")
+    wait_until(lambda: backend.segments() == [packed, plain], "both messages")
 
 
 def test_gzip_by_a_grpc_client(gate, backend):

@@ -1,6 +1,7 @@
 """The verb lint: forms of input, formats, filters and exit codes."""
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 import subprocess
 
 import pytest
@@ -54,6 +55,14 @@ def test_json_input_on_standard_input(text):
     assert "segment 5be1-7 of checkout i, 2 spans: tagged\n" in out
     assert ('span 7, parent 5, Exit "GET /stock": the parent is not in this segment '
             "[span-parent-missing, proof]\n") in out
+
+
+def test_verbose_draws_the_tree():
+    code, out, _ = lint("-v", "-", stdin=json.dumps(SEGMENT).encode())
+    assert code == 1
+    assert re.search(r"\n    0 Entry /in +no end\n    \?\? 5 is not in this segment\n"
+                     r"       !! 7 Exit GET /stock +no end   parent 5 is not in this segment"
+                     r"  \[span-parent-missing", out)
 
 
 def test_rules_can_be_chosen():

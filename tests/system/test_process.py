@@ -138,7 +138,7 @@ def test_a_second_signal_ends_at_once(start, backend):
 
 def test_hangup_never_ends_the_process(gate, backend):
     gate.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: gate.find(r"(SIGHUP)"), "the log line")
+    wait_until(lambda: gate.find(r'"(reloaded)"'), "the log line")
     stream(gate.channel(), COLLECT, [wire.segment()])
     wait_until(lambda: backend.segments(), "the segment")
 

@@ -234,6 +234,8 @@ version_and_documents(void **state)
         {"print rules", "span-parent-missing"},
         {"print errors", "| E101 | BUDGET |"},
         {"print methods", "| `/ManagementService/keepAlive` |"},
+        {"print diagnoses", "| D1 | memory race | high | Error |"},
+        {"print diagnoses", "## D10 "},
     };
     for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
         assert_int_equal(spangate(documents[i][0]), COMMAND_OK);
@@ -288,6 +290,46 @@ values_of_flags(void **state)
     assert_non_null(strstr(out, "1 6 1024 "));
     assert_non_null(strstr(out, "1 6 7 0.0500"));
     assert_non_null(strstr(out, " opt - 0 1"));
+}
+
+/* Where the flags of quarantine are wrong, nobody is asked. */
+static void
+a_letter_stands_for_its_flag(void **state)
+{
+    (void)state;
+    assert_int_equal(spangate("quarantine list -o file"), COMMAND_USAGE);
+    assert_non_null(strstr(told, "--output is for export"));
+    assert_int_equal(spangate("quarantine -o"), COMMAND_USAGE);
+    assert_non_null(strstr(told, "-o needs a value"));
+    assert_int_equal(spangate("lint -o file"), COMMAND_USAGE);
+    assert_non_null(strstr(told, "unknown flag \"-o\""));
+    assert_int_equal(spangate("quarantine remove q-1 -o file --addr 127.0.0.1:1"), COMMAND_USAGE);
+    assert_int_equal(spangate("quarantine remove q-1 --addr 127.0.0.1:1"), COMMAND_UNAVAILABLE);
+}
+
+static void
+words_are_wrapped(void **state)
+{
+    (void)state;
+    struct text text = TEXT_EMPTY;
+    char word[200];
+    memset(word, 'x', sizeof(word));
+    command_add_wrapped(&text, bytes_of(word, 10), 0, 2);
+    text_add_bytes(&text, bytes_of(word, 3));
+    text_add(&text, " ");
+    size_t begin = text.n;
+    struct text words = TEXT_EMPTY;
+    for (int i = 0; i < 30; i++)
+        text_add(&words, i == 0 ? "word" : " word");
+    text_add(&words, " ");
+    text_add_bytes(&words, bytes_of(word, 150));
+    command_add_wrapped(&text, text_bytes(&words), 4, 2);
+    assert_memory_equal(text.p, "xxxxxxxxxx\nxxx word", 19);
+    for (char *line = text.p + begin, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+        assert_true(end - line <= 96 || (line[0] == ' ' && line[2] == 'x'));
+    assert_non_null(strstr(text.p, "word\n  word"));
+    text_fini(&words);
+    text_fini(&text);
 }
 
 /* Answers one request with the status it was given. */
@@ -358,6 +400,8 @@ main(void)
         cmocka_unit_test(config_shows_what_flags_in_front_and_behind_say),
         cmocka_unit_test(version_and_documents),
         cmocka_unit_test(values_of_flags),
+        cmocka_unit_test(a_letter_stands_for_its_flag),
+        cmocka_unit_test(words_are_wrapped),
         cmocka_unit_test(health_asks_the_service),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

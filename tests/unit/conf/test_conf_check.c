@@ -1,5 +1,7 @@
 /* Auto values, settings against each other, and what is not built yet. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "conf_fixture.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -170,16 +172,41 @@ access_and_certificates(void **state)
 }
 
 static void
+the_admin_port(void **state)
+{
+    (void)state;
+    struct fixture fixture = load(BACKEND "admin: {address: \"0.0.0.0:11880\", token_file: \""
+                                          "/dev/null\"}\n");
+    assert_int_equal(fixture.diags.n_errors, 1); /* not reachable without a token, but no file */
+    assert_int_equal(fixture.diags.items[0].code, 18);
+    fini(&fixture);
+    assert_one(BACKEND "admin: {token_file: /no/such/file}\n", 18, 2, 21,
+               "admin.token_file \"/no/such/file\": No such file or directory", NULL);
+    assert_one(BACKEND "admin: {socket: run/api}\n", 25, 2, 17,
+               "admin.socket is a path from / on of at most 107 bytes", NULL);
+    char text[300];
+    snprintf(text, sizeof(text), BACKEND "admin: {socket: /%0*d}\n", 106, 0);
+    fixture = load(text);
+    assert_clean(&fixture);
+    fini(&fixture);
+    snprintf(text, sizeof(text), BACKEND "admin: {socket: /%0*d}\n", 107, 0);
+    fixture = load(text);
+    assert_int_equal(fixture.diags.n_errors, 1);
+    fini(&fixture);
+    /* Its port counts among ours, set or not. */
+    fixture = load(BACKEND "telemetry: {address: \"127.0.0.1:11880\"}\n");
+    assert_int_equal(fixture.diags.n_errors, 1);
+    assert_int_equal(fixture.diags.items[0].code, 32);
+    fini(&fixture);
+}
+
+static void
 what_is_not_built_warns_when_set_by_hand(void **state)
 {
     (void)state;
     assert_one(BACKEND "relay: {cds_cache: 5s}\n", 112, 2, 20,
                "relay.cds_cache has no effect: relaying calls is not built yet; calls that need "
                "OAP's own answer get an empty one",
-               NULL);
-    assert_one(BACKEND "quarantine: {redact_tags: [a]}\n", 118, 2, 27,
-               "quarantine.redact_tags has no effect: leaving out tags of set-aside messages is "
-               "not built yet; they are kept as they came",
                NULL);
     assert_one("upstream: {kind: kafka}\n", 111, 1, 18,
                "upstream.kind: Kafka as the backend is not built yet; use oap", NULL);
@@ -188,6 +215,7 @@ what_is_not_built_warns_when_set_by_hand(void **state)
         BACKEND "relay: {enabled: false}\n",
         BACKEND "listen: {http: {address: \"\"}}\n",
         BACKEND "integrity: {window: 0s}\n",
+        BACKEND "quarantine: {redact_tags: [a]}\n",
         BACKEND "buffer: {mode: memory, ack: received}\n",
         BACKEND "buffer: {mode: durable, ack: buffered}\n",
         BACKEND "buffer: {mode: spill}\n",
@@ -228,6 +256,7 @@ main(void)
         cmocka_unit_test(without_a_backend_the_way_to_try_is_named),
         cmocka_unit_test(ports_must_not_overlap),
         cmocka_unit_test(access_and_certificates),
+        cmocka_unit_test(the_admin_port),
         cmocka_unit_test(what_is_not_built_warns_when_set_by_hand),
         cmocka_unit_test(a_snapshot_outlives_its_first_owner),
     };

@@ -44,6 +44,10 @@ struct scene {
     char last_message[64];
     bool drained;
     uint64_t now_us;
+    uint32_t n_cancelled;
+    uint32_t n_ended; /* connections; and how and with which user the last one did */
+    enum grpc_connection_end ended;
+    void *ended_user;
 };
 
 struct peer_stream {
@@ -121,6 +125,7 @@ scene_on_gone(struct grpc_call *call, bool mid_message)
     struct scene *scene = grpc_call_service(call);
     scene->n_gone++;
     scene->n_cut += mid_message;
+    scene->n_cancelled += grpc_call_was_cancelled(call);
 }
 
 static const struct grpc_handler scene_handler = {scene_on_message, scene_on_oversize, scene_on_end,
@@ -149,6 +154,16 @@ scene_on_drained(void *ctx)
 }
 
 static inline void
+scene_on_connection_gone(void *ctx, const char *peer, void *user, enum grpc_connection_end how)
+{
+    (void)peer;
+    struct scene *scene = ctx;
+    scene->n_ended++;
+    scene->ended = how;
+    scene->ended_user = user;
+}
+
+static inline void
 scene_open(struct scene *scene, const struct grpc_endpoint_settings *settings)
 {
     struct grpc_endpoint_settings defaults;
@@ -161,8 +176,10 @@ scene_open(struct scene *scene, const struct grpc_endpoint_settings *settings)
     budget_pool_init(&scene->pool, UINT64_C(256) << 20);
     budget_init(&scene->budget, &scene->pool);
     scene->metrics = metrics_new();
-    struct grpc_service service = {
-        .ctx = scene, .on_call = scene_on_call, .on_drained = scene_on_drained};
+    struct grpc_service service = {.ctx = scene,
+                                   .on_call = scene_on_call,
+                                   .on_drained = scene_on_drained,
+                                   .on_connection_gone = scene_on_connection_gone};
     scene->endpoint = grpc_endpoint_new(scene->loop, settings != NULL ? settings : &defaults,
                                         &service, &scene->budget, scene->metrics);
 }

@@ -42,6 +42,29 @@ copies_are_removed_wherever_they_stand(void **state)
     assert_stable();
 }
 
+/* A blank tag is all that tells the second from the third. */
+static void
+spans_that_a_repair_makes_equal_stay(void **state)
+{
+    (void)state;
+    begin();
+    add_span(0, -1);
+    open_span(2, 0, SPAN_EXIT, LAYER_DATABASE);
+    close_span();
+    for (int i = 0; i < 2; i++) {
+        open_span(2, 0, SPAN_LOCAL, LAYER_UNKNOWN);
+        if (i == 0)
+            add_tag("", "");
+        close_span();
+    }
+    end();
+    expect("span-id-duplicate*2,tag-blank", VERDICT_REPAIRED);
+    assert_int_equal(decode_payload()->n_spans, 4);
+    assert_tagged(2, "span-id-duplicate");
+    assert_tagged(3, "span-id-duplicate");
+    assert_stable();
+}
+
 static void
 ids_far_from_0_are_compared_too(void **state)
 {
@@ -93,6 +116,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(different_spans_keep_both_and_the_later_is_tagged),
         TEST(copies_are_removed_wherever_they_stand),
+        TEST(spans_that_a_repair_makes_equal_stay),
         TEST(ids_far_from_0_are_compared_too),
         TEST(the_action_may_be_milder_or_harder),
         TEST(same_content_with_other_ids_passes),

@@ -18,7 +18,8 @@ struct grpc_call {
     uint32_t n_resumed, n_sent;
     uint8_t sent[64]; /* the last message */
     size_t n_sent_bytes;
-    bool is_finished, is_half_closed;
+    bool is_finished, is_half_closed, was_cancelled;
+    void **connection_user; /* NULL: the connection is gone */
     enum grpc_status status;
     const struct grpc_handler *lost; /* its stream is gone: it is told when the call is finished */
 };
@@ -112,6 +113,18 @@ bool
 grpc_call_is_half_closed(const struct grpc_call *call)
 {
     return call->is_half_closed;
+}
+
+bool
+grpc_call_was_cancelled(const struct grpc_call *call)
+{
+    return call->was_cancelled;
+}
+
+void **
+grpc_call_connection_user(const struct grpc_call *call)
+{
+    return call->connection_user;
 }
 
 const char *

@@ -23,6 +23,7 @@ struct fake_worker {
     struct receive *receive;
     struct store *store;
     struct grpc_service service;
+    void *connection_user; /* of the one connection all streams are on */
 };
 
 /* One call as the endpoint drives it. */
@@ -56,6 +57,7 @@ static void
 worker_init(struct fake_worker *worker, uint64_t max_bytes)
 {
     clock_set(1000000, NOW_MS);
+    worker->connection_user = NULL;
     budget_pool_init(&worker->pool, 64u << 20);
     budget_init(&worker->budget, &worker->pool);
     block_cache_init(&worker->blocks, &worker->budget, 2);
@@ -75,17 +77,28 @@ worker_init(struct fake_worker *worker, uint64_t max_bytes)
                                    .batch_bytes = 1 << 20,
                                    .batch_delay_ms = 200,
                                    .max_age_s = 3600};
-    struct store_callbacks callbacks = {worker, worker_on_settled, worker_on_room, worker_on_due,
-                                        NULL};
+    struct store_callbacks callbacks = {.ctx = worker,
+                                        .on_settled = worker_on_settled,
+                                        .on_room = worker_on_room,
+                                        .on_due = worker_on_due};
     worker->store = store_new(&store, &callbacks, &worker->blocks, worker->metrics);
     receive_set_store(worker->receive, worker->store);
     receive_service(worker->receive, &worker->service);
+}
+
+static void
+worker_lose_connection(struct fake_worker *worker, enum grpc_connection_end how)
+{
+    void *user = worker->connection_user;
+    worker->connection_user = NULL;
+    worker->service.on_connection_gone(worker->service.ctx, "127.0.0.1:1", user, how);
 }
 
 /* Nothing may be left behind. */
 static void
 worker_fini(struct fake_worker *worker)
 {
+    worker_lose_connection(worker, GRPC_ENDED_ORDERLY);
     store_turn(worker->store);
     assert_int_equal(receive_n_calls(worker->receive), 0);
     receive_free(&worker->receive);
@@ -118,6 +131,7 @@ static struct fake_stream
 stream_open(struct fake_worker *worker, const char *path)
 {
     struct fake_stream stream = {.worker = worker, .call = fake_call_new(worker->receive)};
+    stream.call->connection_user = &worker->connection_user;
     worker->service.on_call(worker->service.ctx, stream.call, bytes_str(path), &stream.route);
     stream.call->user = stream.route.user;
     return stream;

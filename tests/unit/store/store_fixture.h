@@ -30,6 +30,7 @@ struct fix {
     uint64_t credit[FIX_MAX_COOKIES];
     uint32_t n_records[FIX_MAX_COOKIES];
     uint32_t n_settled_calls, n_room, n_due;
+    uint32_t n_kept[FIX_MAX_COOKIES], n_not_kept[FIX_MAX_COOKIES]; /* restored */
     /* What the store gave to the spool. */
     struct slice_list slices;
     struct spool_read_list reads;
@@ -47,6 +48,18 @@ fix_on_settled(void *ctx, void *cookie, uint64_t credit_bytes, uint32_t n_record
     fix->credit[i] += credit_bytes;
     fix->n_records[i] += n_records;
     fix->n_settled_calls++;
+}
+
+static inline void
+fix_on_restored(void *ctx, void *cookie, bool is_kept)
+{
+    struct fix *fix = ctx;
+    uintptr_t i = (uintptr_t)cookie;
+    assert_in_range(i, 1, FIX_MAX_COOKIES - 1);
+    if (is_kept)
+        fix->n_kept[i]++;
+    else
+        fix->n_not_kept[i]++;
 }
 
 static inline void
@@ -117,6 +130,7 @@ fix_init(struct fix *fix, const struct store_settings *settings)
                                         .on_settled = fix_on_settled,
                                         .on_room = fix_on_room,
                                         .on_due = fix_on_due,
+                                        .on_restored = fix_on_restored,
                                         .on_parcel = fix_on_parcel};
     fix->store = store_new(settings, &callbacks, &fix->blocks, fix->metrics);
 }
@@ -136,11 +150,11 @@ fix_dropped(const struct fix *fix, enum signal signal, enum drop_reason reason)
     return metric_get(fix->metrics, METRIC_ITEMS_DROPPED, signal * DROP_COUNT + reason);
 }
 
-/* accepted = forwarded + dropped + quarantined + queued + inflight. */
+/* accepted + restored = forwarded + dropped + quarantined + queued + inflight. */
 static inline void
 fix_assert_balance(const struct fix *fix)
 {
-    assert_int_equal(fix_sum(fix, METRIC_ITEMS_ACCEPTED),
+    assert_int_equal(fix_sum(fix, METRIC_ITEMS_ACCEPTED) + fix_sum(fix, METRIC_QUARANTINE_REPLAYED),
                      fix_sum(fix, METRIC_ITEMS_FORWARDED) + fix_sum(fix, METRIC_ITEMS_DROPPED) +
                          fix_sum(fix, METRIC_ITEMS_QUARANTINED) +
                          fix_sum(fix, METRIC_ITEMS_QUEUED) + fix_sum(fix, METRIC_ITEMS_INFLIGHT));

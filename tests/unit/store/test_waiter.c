@@ -97,6 +97,48 @@ an_item_without_a_record_needs_no_backend(void **state)
     fix_fini(&fix);
 }
 
+/* Its original is in memory alone: whoever is told of the copy takes it for forwarded. */
+static void
+a_copy_is_answered_behind_its_original(void **state)
+{
+    (void)state;
+    struct fix fix;
+    struct store_settings settings = forwarded();
+    fix_init_disk(&fix, &settings);
+    assert_int_equal(fix_put(&fix, METHOD_SEGMENT_COLLECT, BYTES("b"), 2), ERR_OK);
+    assert_int_equal(fix_put(&fix, METHOD_SEGMENT_COLLECT, BYTES("a"), 1), ERR_OK);
+    store_put_nothing(fix.store, METHOD_SEGMENT_COLLECT, DROP_COPY, (void *)2, 9);
+    store_turn(fix.store);
+    store_put_nothing(fix.store, METHOD_SEGMENT_COLLECT, DROP_COPY, (void *)3, 7);
+    assert_int_equal(fix_put(&fix, METHOD_JVM_METRICS, BYTES("m"), 4), ERR_OK);
+    store_turn(fix.store);
+    assert_int_equal(fix.n_settled_calls, 0);
+    assert_int_equal(fix_put(&fix, METHOD_SEGMENT_COLLECT, BYTES("c"), 5), ERR_OK);
+    store_turn(fix.store);
+    fix_pass(&fix, 1000);
+    uint64_t next_us;
+    struct store_lane *lane = store_due(fix.store, fix.now_us, false, &next_us);
+    while (store_lane_method(lane) != METHOD_SEGMENT_COLLECT)
+        lane = store_due(fix.store, fix.now_us, false, &next_us);
+    struct store_batch *batch = store_take(fix.store, lane), *rest;
+    assert_int_equal(batch->n, 3);
+    store_split(fix.store, batch, &rest); /* b and a; c */
+    store_nack(fix.store, &rest);
+    store_turn(fix.store);
+    assert_int_equal(fix.n_settled_calls, 0);
+    store_ack(fix.store, &batch);
+    store_turn(fix.store);
+    assert_int_equal(fix.n_records[1], 1);
+    assert_int_equal(fix.n_records[2], 2);
+    assert_int_equal(fix.credit[2], 6 + 9);
+    assert_int_equal(fix.credit[3], 7);
+    assert_int_equal(fix.n_records[4] + fix.n_records[5], 0);
+    store_put_nothing(fix.store, METHOD_SEGMENT_COLLECT, DROP_COPY, (void *)6, 1);
+    store_turn(fix.store);
+    assert_int_equal(fix.n_records[6], 0);
+    fix_fini(&fix); /* with one that waits */
+}
+
 static void
 expired_is_answered_too(void **state)
 {
@@ -209,6 +251,7 @@ main(void)
         cmocka_unit_test(answered_when_a_backend_has_it),
         cmocka_unit_test(in_order_for_each_who_waits),
         cmocka_unit_test(an_item_without_a_record_needs_no_backend),
+        cmocka_unit_test(a_copy_is_answered_behind_its_original),
         cmocka_unit_test(expired_is_answered_too),
         cmocka_unit_test(nobody_is_told_at_the_end),
         cmocka_unit_test(many_wait),

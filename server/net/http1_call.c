@@ -1,4 +1,4 @@
-/* A blocking HTTP client for one GET, for commands that ask a running service. */
+/* A blocking HTTP client, for commands that ask a running service. */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* It speaks HTTP/1.0, so that the answer ends with the connection and never comes in chunks. */
 #include <errno.h>
@@ -10,12 +10,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/http1.h"
+#include "net/http1_int.h"
 
-enum { HOST_MAX = 256, READ_BYTES = 16 * 1024, ANSWER_MAX_BYTES = 64 * 1024 * 1024 };
+enum { HOST_MAX = 256, READ_BYTES = 16 * 1024, ANSWER_MAX_BYTES = 128 * 1024 * 1024 };
 
 /* Waits for one of the events; ERR_TIMEOUT when end_us comes first. */
 static enum err
@@ -35,13 +37,13 @@ wait_for(int descriptor, short events, uint64_t end_us)
 }
 
 static enum err
-dial_one(const struct addrinfo *to, uint64_t end_us, int *out)
+dial_one(int family, const struct sockaddr *to, socklen_t n, uint64_t end_us, int *out)
 {
-    int descriptor = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int descriptor = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return err_from_errno(errno);
     enum err err = ERR_OK;
-    if (connect(descriptor, to->ai_addr, to->ai_addrlen) != 0) {
+    if (connect(descriptor, to, n) != 0) {
         int error_number = errno;
         socklen_t length = sizeof(error_number);
         err = error_number == EINPROGRESS ? wait_for(descriptor, POLLOUT, end_us) : ERR_OK;
@@ -58,17 +60,23 @@ dial_one(const struct addrinfo *to, uint64_t end_us, int *out)
 }
 
 static enum err
-dial(const char *address, uint64_t end_us, int *out)
+dial_unix(const char *path, uint64_t end_us, int *out)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof(to.sun_path))
+        return ERR_NAME;
+    memcpy(to.sun_path, path, n);
+    return dial_one(AF_UNIX, (const struct sockaddr *)&to, sizeof(to), end_us, out);
+}
+
+static enum err
+dial_tcp(const char *address, uint64_t end_us, int *out)
 {
     char host[HOST_MAX], service[8];
     uint16_t port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    char local[HOST_MAX + 16];
-    if (address[0] == ':') { /* listens everywhere: this host too */
-        snprintf(local, sizeof(local), "localhost%s", address);
-        address = local;
-    }
     if (!net_split_host_port(address, host, sizeof(host), &port))
         return ERR_NAME;
     snprintf(service, sizeof(service), "%u", port);
@@ -76,9 +84,24 @@ dial(const char *address, uint64_t end_us, int *out)
         return ERR_NAME;
     enum err err = ERR_NAME;
     for (struct addrinfo *to = list; to != NULL && err != ERR_OK; to = to->ai_next)
-        err = dial_one(to, end_us, out);
+        err = dial_one(to->ai_family, to->ai_addr, to->ai_addrlen, end_us, out);
     freeaddrinfo(list);
     return err;
+}
+
+/* What goes into the header Host, and is dialled unless it is a path: without a scheme and what
+ * follows the port. A listener on ":port" is on this host too. */
+static bool
+host_of(const char *address, char *out, size_t size)
+{
+    static const char scheme[] = "http://";
+    if (http1_socket_path(address) != NULL)
+        return snprintf(out, size, "localhost") > 0;
+    if (strncasecmp(address, scheme, sizeof(scheme) - 1) == 0)
+        address += sizeof(scheme) - 1;
+    int n = snprintf(out, size, "%s%.*s", address[0] == ':' ? "localhost" : "",
+                     (int)strcspn(address, "/"), address);
+    return n > 0 && (size_t)n < size;
 }
 
 static enum err
@@ -150,24 +173,85 @@ take_apart(const struct text *answer, int *status, struct text *body)
     return ERR_OK;
 }
 
+/* Nothing that would begin another line or another part of this one. */
+static bool
+is_word(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text <= ' ' || *text >= 0x7f)
+            return false;
+    return true;
+}
+
+static bool
+add_request(struct text *out, const struct http1_call *call, const char *host)
+{
+    const char *method = call->method != NULL ? call->method : "GET";
+    if (!is_word(method) || !is_word(call->path) || !is_word(host) ||
+        (call->token != NULL && !is_word(call->token)))
+        return false;
+    text_addf(out, "%s %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n", method, call->path, host);
+    if (call->token != NULL)
+        text_addf(out, "Authorization: Bearer %s\r\n", call->token);
+    if (call->body.n > 0 || strcmp(method, "POST") == 0)
+        text_addf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", call->body.n);
+    text_add(out, "\r\n");
+    text_add_bytes(out, call->body);
+    return true;
+}
+
+/* A server that refuses a body may answer and close before it has read it: the answer counts. */
+static enum err
+exchange(int descriptor, const struct text *request, uint64_t end_us, int *status,
+         struct text *body)
+{
+    struct text answer = TEXT_EMPTY;
+    enum err sent = send_all(descriptor, text_bytes(request), end_us);
+    enum err err = sent == ERR_TIMEOUT ? sent : receive_all(descriptor, end_us, &answer);
+    if (err == ERR_OK || (err == ERR_CLOSED && answer.n > 0))
+        err = take_apart(&answer, status, body);
+    text_fini(&answer);
+    return err != ERR_OK && sent != ERR_OK ? sent : err;
+}
+
+enum err
+http1_call(const struct http1_call *call, int *status, struct text *body)
+{
+    uint64_t end_us = clock_fresh_us() + (uint64_t)call->timeout_ms * 1000;
+    const char *path = http1_socket_path(call->address);
+    char host[HOST_MAX + 16];
+    struct text request = TEXT_EMPTY;
+    int descriptor = -1;
+    enum err err = ERR_NAME;
+    if (host_of(call->address, host, sizeof(host)) && add_request(&request, call, host))
+        err = path != NULL ? dial_unix(path, end_us, &descriptor)
+                           : dial_tcp(host, end_us, &descriptor);
+    if (err == ERR_OK) {
+        err = exchange(descriptor, &request, end_us, status, body);
+        close(descriptor);
+    }
+    text_fini(&request);
+    return err;
+}
+
 enum err
 http1_get(const char *address, const char *path, uint32_t timeout_ms, int *status,
           struct text *body)
 {
-    uint64_t end_us = clock_fresh_us() + (uint64_t)timeout_ms * 1000;
-    struct text request = TEXT_EMPTY, answer = TEXT_EMPTY;
-    int descriptor = -1;
-    enum err err = dial(address, end_us, &descriptor);
-    if (err != ERR_OK)
-        return err;
-    text_addf(&request, "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", path, address);
-    err = send_all(descriptor, text_bytes(&request), end_us);
-    if (err == ERR_OK)
-        err = receive_all(descriptor, end_us, &answer);
-    if (err == ERR_OK)
-        err = take_apart(&answer, status, body);
-    close(descriptor);
-    text_fini(&request);
-    text_fini(&answer);
-    return err;
+    const struct http1_call call = {.address = address, .path = path, .timeout_ms = timeout_ms};
+    return http1_call(&call, status, body);
+}
+
+void
+http1_add_encoded(struct text *out, const char *value)
+{
+    static const char kept[] = "-._~"; /* with letters and digits: RFC 3986, 2.3 */
+    for (const char *p = value; *p != '\0'; p++) {
+        bool is_plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                        (*p >= '0' && *p <= '9') || strchr(kept, *p) != NULL;
+        if (is_plain)
+            text_add_bytes(out, bytes_of(p, 1));
+        else
+            text_addf(out, "%%%02X", (unsigned)(unsigned char)*p);
+    }
 }

@@ -1,0 +1,12 @@
+/* The instances and what is wrong with them, as JSON. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ADMIN_ADMIN_INSTANCES_H
+#define ADMIN_ADMIN_INSTANCES_H
+
+#include "admin/admin_api.h"
+#include "integrity/instances.h"
+
+/* GET /api/v1/instances?limit=N&service=S&service_instance=I: those seen last come first. */
+struct admin_routes admin_instances_routes(struct instances *);
+
+#endif

@@ -1,0 +1,159 @@
+/* The ports for people and scrapers: telemetry, and the operator's API. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/daemon_admin.h"
+
+#include "admin/admin.h"
+#include "admin/admin_api.h"
+#include "admin/admin_instances.h"
+#include "admin/admin_overview.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/daemon_int.h"
+#include "daemon/daemon_quarantine.h"
+#include "h2/h2_session.h"
+
+enum {
+    ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
+    ROUTE_TABLES = 3,
+};
+
+struct daemon_admin {
+    struct expose_source source;
+    struct admin *telemetry;
+    struct admin_overview overview;
+    struct admin_routes routes[ROUTE_TABLES];
+    struct admin_api *api;
+};
+
+static bool
+is_alive(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    uint64_t now_us = clock_mono_us();
+    for (uint32_t i = 0; i < daemon->n_workers; i++) {
+        uint64_t beat_us = worker_heartbeat_us(daemon->workers[i].worker);
+        if (now_us > beat_us && now_us - beat_us > ALIVE_US)
+            return false;
+    }
+    return true;
+}
+
+static bool
+backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
+{
+    const struct daemon *daemon = ctx;
+    return forward_shared_name(daemon->shared, slot, out, EXPOSE_BACKEND_NAME);
+}
+
+static const char *
+integrity_mode(void *ctx)
+{
+    static const char *const words[] = {
+        [CONF_MODE_OFF] = "off",
+        [CONF_MODE_OBSERVE] = "observe",
+        [CONF_MODE_ENFORCE] = "enforce",
+    };
+    const struct daemon *daemon = ctx;
+    return words[daemon->reloaded->integrity.mode];
+}
+
+static const char *
+buffer_mode(const struct conf *conf)
+{
+    static const char *const words[] = {
+        [CONF_BUFFER_DURABLE] = "durable",
+        [CONF_BUFFER_SPILL] = "spill",
+        [CONF_BUFFER_MEMORY] = "memory",
+    };
+    return words[conf->buffer.mode];
+}
+
+static enum err
+open_telemetry(struct daemon *daemon, struct text *why)
+{
+    struct daemon_admin *admin = daemon->admin;
+    struct admin_settings settings = {
+        .address = daemon->conf->telemetry.address,
+        .source = admin->source,
+        .ctx = daemon,
+        .is_alive = is_alive,
+    };
+    if (settings.address[0] == '\0')
+        return ERR_OK;
+    enum err err = admin_open(daemon->loop, &settings, why, &admin->telemetry);
+    if (err != ERR_OK)
+        return err;
+    struct net_address bound;
+    admin_address(admin->telemetry, &bound);
+    net_address_text(&bound, daemon->telemetry_address);
+    log_info("daemon", "listening", "kind=telemetry address=%s", daemon->telemetry_address);
+    return ERR_OK;
+}
+
+static enum err
+open_api(struct daemon *daemon, struct text *why)
+{
+    struct daemon_admin *admin = daemon->admin;
+    const struct conf *conf = daemon->conf;
+    if (conf->admin.address[0] == '\0' && conf->admin.socket[0] == '\0')
+        return ERR_OK;
+    admin->overview = (struct admin_overview){
+        .source = &admin->source,
+        .started_ms = clock_unix_ms(),
+        .mode = integrity_mode,
+        .buffer_mode = buffer_mode(conf),
+    };
+    admin->routes[0] = admin_overview_routes(&admin->overview);
+    admin->routes[1] = admin_instances_routes(daemon->instances);
+    admin->routes[2] = *daemon_quarantine_routes(daemon->quarantine);
+    struct admin_api_settings settings = {
+        .address = conf->admin.address,
+        .socket = conf->admin.socket,
+        .token_file = conf->admin.token_file,
+        .tables = admin->routes,
+        .n_tables = ROUTE_TABLES,
+    };
+    enum err err = admin_api_open(daemon->loop, &settings, why, &admin->api);
+    if (err != ERR_OK)
+        return err;
+    struct net_address bound;
+    if (admin_api_address(admin->api, &bound)) {
+        net_address_text(&bound, daemon->admin_address);
+        log_info("daemon", "listening", "kind=admin address=%s", daemon->admin_address);
+    }
+    if (conf->admin.socket[0] != '\0')
+        log_info("daemon", "listening", "kind=admin socket=%s", conf->admin.socket);
+    return ERR_OK;
+}
+
+enum err
+daemon_admin_open(struct daemon *daemon, const char *revision, struct text *why)
+{
+    struct daemon_admin *admin = mem_new(struct daemon_admin);
+    daemon->admin = admin;
+    admin->source = (struct expose_source){
+        .metrics = daemon->metrics,
+        .n_metrics = daemon->n_metrics,
+        .version = SPANGATE_VERSION,
+        .revision = revision,
+        .nghttp2 = h2_session_version(),
+        .ctx = daemon,
+        .not_ready = daemon_not_ready,
+        .backend_name = backend_name,
+        .instances = daemon->instances,
+    };
+    enum err err = open_telemetry(daemon, why);
+    return err == ERR_OK ? open_api(daemon, why) : err;
+}
+
+void
+daemon_admin_close(struct daemon_admin **admin)
+{
+    if (*admin == NULL)
+        return;
+    admin_api_close(&(*admin)->api);
+    admin_close(&(*admin)->telemetry);
+    mem_free(*admin);
+    *admin = NULL;
+}

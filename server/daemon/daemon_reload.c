@@ -1,0 +1,95 @@
+/* SIGHUP: takes up what can change while running, and says what cannot. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/daemon_reload.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon_int.h"
+
+/* What a reload takes up: whole sections end in a dot. */
+static const char *const live[] = {"integrity.", "upstream.storage", "log."};
+
+static bool
+is_live(const char *path)
+{
+    for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
+        size_t n = strlen(live[i]);
+        bool is_section = live[i][n - 1] == '.';
+        if (is_section ? strncmp(path, live[i], n) == 0 : strcmp(path, live[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct changes {
+    uint32_t n_live, n_waiting;
+};
+
+/* Since the last reload. */
+static void
+on_live_change(void *ctx, const char *path)
+{
+    struct changes *changes = ctx;
+    if (!is_live(path))
+        return;
+    changes->n_live++;
+    log_info("daemon", "setting changed", "key=%s", path);
+}
+
+/* Since the start: told until a restart or the old value. */
+static void
+on_waiting_change(void *ctx, const char *path)
+{
+    struct changes *changes = ctx;
+    if (is_live(path))
+        return;
+    changes->n_waiting++;
+    log_warn("daemon", "this setting changes with a restart only", "key=%s", path);
+}
+
+/* The worker's thread. */
+static void
+judge_by(void *ctx, struct worker *worker)
+{
+    const struct conf *conf = ctx;
+    worker_judge_by(worker, conf);
+    conf_unref(&conf);
+}
+
+static void
+take_up(struct daemon *daemon, const struct conf *conf)
+{
+    for (uint32_t i = 0; i < daemon->n_workers; i++)
+        worker_run(daemon->workers[i].worker, judge_by, (void *)conf_ref(conf));
+    instances_set_window(daemon->instances, (int64_t)conf->integrity.window_ms);
+    instances_set_storage(daemon->instances, conf->upstream.storage == CONF_STORAGE_JDBC);
+    daemon_set_log(conf);
+    conf_unref(&daemon->reloaded);
+    daemon->reloaded = conf_ref(conf);
+}
+
+void
+daemon_reload(struct daemon *daemon)
+{
+    struct metrics *metrics = daemon_own_metrics(daemon);
+    const struct conf *conf = NULL;
+    if (daemon->reload == NULL) {
+        log_info("daemon", "SIGHUP: nothing to reload from", "%s", "");
+        return;
+    }
+    conf = daemon->reload(daemon->reload_ctx);
+    metric_set(metrics, METRIC_RELOAD_SUCCESSFUL, 0, conf != NULL);
+    if (conf == NULL) {
+        log_error("daemon", "reload failed, every setting stays as it is", "%s", "");
+        return;
+    }
+    struct changes changes = {0, 0};
+    conf_each_change(daemon->reloaded, conf, on_live_change, &changes);
+    conf_each_change(daemon->conf, conf, on_waiting_change, &changes);
+    take_up(daemon, conf);
+    metric_set(metrics, METRIC_RELOAD_TIMESTAMP, 0, (uint64_t)clock_unix_ms() / 1000);
+    log_info("daemon", "reloaded", "changed=%u need_restart=%u", changes.n_live, changes.n_waiting);
+    conf_unref(&conf);
+}

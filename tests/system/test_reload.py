@@ -1,0 +1,91 @@
+"""SIGHUP: what a changed file changes while the process runs, and what a bad one does not."""
+# SPDX-License-Identifier: Apache-2.0
+import signal
+
+import wire
+from conftest import stream, wait_until
+
+COLLECT = "/skywalking.v3.TraceSegmentReportService/collect"
+
+
+def sick(service):
+    return wire.segment([wire.span(0, -1), wire.span(2, 1)], service=service)
+
+
+class Reloaded:
+    """A process with a file of its own that can be written anew."""
+
+    def __init__(self, start, backend, path):
+        self.file = path / "spangate.yaml"
+        self.backend = backend
+        self.sent = 0
+        self.write("")
+        self.gate = start(flags=["-c", str(self.file)])
+
+    def write(self, text):
+        self.file.write_text(f'upstream: {{addresses: ["{self.backend.address}"]}}\n' + text)
+
+    def reload(self, text):
+        before = len(self.gate.lines)
+        self.write(text)
+        self.gate.process.send_signal(signal.SIGHUP)
+        return wait_until(lambda: [line for line in self.gate.lines[before:] if '"reload' in line],
+                          "the word on the reload")[0]
+
+    def send(self, service="shop"):
+        """The segment as the backend got it."""
+        self.sent += 1
+        stream(self.gate.channel(), COLLECT, [sick(service)])
+        wait_until(lambda: len(self.backend.segments()) == self.sent, "the segment")
+        return self.backend.segments()[-1]
+
+
+def test_mode_actions_and_services_are_taken_up(start, backend, tmp_path):
+    one = Reloaded(start, backend, tmp_path)
+    assert b"sw.proxy.integrity" in one.send()
+    assert "changed=1 need_restart=0" in one.reload("integrity: {mode: observe}\n")
+    assert b"sw.proxy.integrity" not in one.send()
+    one.reload("integrity: {mode: enforce, actions: {span-parent-missing: observe}}\n")
+    assert b"sw.proxy.integrity" not in one.send()
+    one.reload('integrity: {services: [{match: "legacy-*", mode: observe}]}\n')
+    assert b"sw.proxy.integrity" in one.send()
+    assert b"sw.proxy.integrity" not in one.send("legacy-shop")
+    assert one.gate.metric("config_last_reload_successful") == 1
+    assert one.gate.metric("config_last_reload_timestamp_seconds") > 1.7e9
+    one.gate.wait_settled()
+
+
+def test_a_bad_file_changes_nothing(start, backend, tmp_path):
+    one = Reloaded(start, backend, tmp_path)
+    assert "reload failed" in one.reload("integrity: {mode: obsreve, max_spans: 10}\n")
+    assert any("obsreve" in line and "observe" in line for line in one.gate.lines)
+    assert b"sw.proxy.integrity" in one.send()
+    assert one.gate.metric("config_last_reload_successful") == 0
+    one.reload("integrity: {mode: observe}\n")
+    assert one.gate.metric("config_last_reload_successful") == 1
+    assert b"sw.proxy.integrity" not in one.send()
+
+
+def test_what_needs_a_restart_is_named(start, backend, tmp_path):
+    one = Reloaded(start, backend, tmp_path)
+    said = one.reload("integrity: {mode: observe}\nbatch: {max_items: 7}\n")
+    assert "changed=1 need_restart=1" in said
+    assert one.gate.find(r'restart only" key=(\S+)') == "batch.max_items"
+
+
+def test_what_waits_for_a_restart_is_named_until_it_is_taken_back(start, backend, tmp_path):
+    one = Reloaded(start, backend, tmp_path)
+    assert "need_restart=1" in one.reload("batch: {max_items: 7}\n")
+    assert "changed=1 need_restart=1" in one.reload("integrity: {mode: observe}\nbatch: {max_items: 7}\n")
+    assert "changed=0 need_restart=0" in one.reload("integrity: {mode: observe}\n")
+
+
+def test_many_reloads_under_load_lose_nothing(start, backend, tmp_path):
+    one = Reloaded(start, backend, tmp_path)
+    channel = one.gate.channel()
+    for i in range(20):
+        one.write("integrity: {mode: %s}\n" % ("observe", "enforce")[i % 2])
+        one.gate.process.send_signal(signal.SIGHUP)
+        stream(channel, COLLECT, [sick("shop") for _ in range(50)])
+    wait_until(lambda: one.gate.metric("segments_total") == 1000, "all segments judged")
+    one.gate.wait_settled()
