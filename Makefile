@@ -30,7 +30,7 @@ uses_admin := net store forward integrity message conf base
 uses_daemon := admin receive forward store integrity message grpc h2 net conf base
 uses_command := daemon admin receive forward store integrity message grpc h2 net conf base
 
-PACKAGES := libnghttp2 libevent libprotobuf-c libfyaml jansson zlib
+PACKAGES := libnghttp2 libevent libssl libcrypto libprotobuf-c libfyaml jansson zlib
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunistring -lpthread -lm
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wswitch-enum
 CPPFLAGS := -D_GNU_SOURCE -Iserver -I$(GEN) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) \
@@ -180,7 +180,7 @@ $(BENCH)/group_commit: $(BENCH)/group_commit.o $(BENCH)/waits.o $(call archive,b
 $(BENCH)/bench_walker: $(BENCH)/bench_walker.o $(call archive,integrity) $(foreach u,$(uses_integrity),$(call archive,$(u)))
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
-.PHONY: bench bench-peers bench-durable
+.PHONY: bench bench-peers bench-durable bench-tls
 bench: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(if $(wildcard tests/bench/bench_walker.c),$(BENCH)/bench_walker) ## ratios to three proxies and a bare sink, in one run (BENCH_FLAGS=-v)
 	@$(PYTHON) tests/bench/run.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate $(BINARY) $(BENCH_FLAGS)
 
@@ -198,6 +198,9 @@ $(TORTURES): %: %.o $(TORTURE_SHARED) $(call archive,base)
 .PHONY: torture
 torture: $(BINARY) $(TORTURES) $(BUILD)/tests/unit/store/test_spool_crash ## crash states, kills and outages at full size (PART=crash, kill or outage)
 	@sh tests/torture/run.sh $(PART) $(BINARY) $(TORTURE) $(BUILD)/tests/unit/store/test_spool_crash
+
+bench-tls: $(BINARY) ## what TLS costs beside clear text (BENCH_FLAGS="--rounds 5")
+	@$(PYTHON) tests/bench/tls.py --spangate $(BINARY) $(BENCH_FLAGS)
 
 bench-durable: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(BENCH)/group_commit ## what the disk costs beside memory and a bare group commit (BENCH_FLAGS=--directory DIR)
 	@$(PYTHON) tests/bench/durable.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate $(BINARY) \

@@ -123,6 +123,23 @@ add_backend_label(const struct scrape *scrape, uint32_t slot)
     text_add(scrape->out, "\"");
 }
 
+/* The file of a place where TLS is spoken; NULL: clear text. */
+static const char *
+tls_file(const struct scrape *scrape, uint32_t use)
+{
+    const struct expose_source *source = scrape->source;
+    return source->tls_file != NULL ? source->tls_file(source->ctx, use) : NULL;
+}
+
+static void
+add_tls_labels(const struct scrape *scrape, uint32_t use)
+{
+    static const char *const sections[] = {"listen.grpc_tls", "upstream.tls"};
+    text_add(scrape->out, "file=\"");
+    text_add_label(scrape->out, bytes_str(tls_file(scrape, use)));
+    text_addf(scrape->out, "\",section=\"%s\"", sections[use]);
+}
+
 static void
 add_two_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_t index)
 {
@@ -172,6 +189,9 @@ add_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_
     case BY_REFUSED:
         text_addf(out, "reason=\"%s\"", refused_label(index));
         break;
+    case BY_TLS_USE:
+        add_tls_labels(scrape, index);
+        break;
     case BY_GOAWAY:
         text_addf(out, "reason=\"%s\"", goaway_label(index));
         break;
@@ -194,6 +214,14 @@ static bool
 is_backend_shown(const struct scrape *scrape, uint32_t slot)
 {
     return scrape->backends[slot][0] != '\0';
+}
+
+/* Without a certificate of ours nothing ends. */
+static bool
+is_tls_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t use)
+{
+    return tls_file(scrape, use) != NULL &&
+           (value_at(scrape, row, use) != 0 || row == metric_row(METRIC_TLS_RELOAD));
 }
 
 /* Wide label sets: what is not zero, and one row of each known name. */
@@ -318,7 +346,8 @@ add_family(const struct scrape *scrape, const struct metric_row *row)
         if (row->kind == METRIC_HISTOGRAM_KIND) {
             if (row->dimension != BY_BACKEND || is_backend_shown(scrape, i))
                 add_histogram(scrape, row, i);
-        } else if (is_shown(scrape, row, i)) {
+        } else if (row->dimension == BY_TLS_USE ? is_tls_shown(scrape, row, i)
+                                                : is_shown(scrape, row, i)) {
             add_sample(scrape, row, i);
         }
     }
@@ -369,10 +398,12 @@ add_build_info(const struct scrape *scrape)
     const struct expose_source *source = scrape->source;
     add_header(scrape, "spangate_", "build_info", "gauge",
                "Always 1; what was built. Which version runs?");
-    text_addf(scrape->out,
-              "spangate_build_info{version=\"%s\",revision=\"%s\",openssl=\"\",nghttp2=\"%s\"} 1\n",
-              source->version, source->revision != NULL ? source->revision : "",
-              source->nghttp2 != NULL ? source->nghttp2 : "");
+    text_addf(
+        scrape->out,
+        "spangate_build_info{version=\"%s\",revision=\"%s\",openssl=\"%s\",nghttp2=\"%s\"} 1\n",
+        source->version, source->revision != NULL ? source->revision : "",
+        source->openssl != NULL ? source->openssl : "",
+        source->nghttp2 != NULL ? source->nghttp2 : "");
 }
 
 static void

@@ -21,12 +21,15 @@ enum { NOT_READY_DRAINING = 1u << 0, NOT_READY_SPOOL = 1u << 1, NOT_READY_BUFFER
 struct expose_source {
     struct metrics *const *metrics; /* of all threads */
     uint32_t n_metrics;
-    const char *version, *revision, *nghttp2; /* for build_info; literals */
+    const char *version, *revision, *nghttp2, *openssl; /* for build_info; literals */
     void *ctx;
     uint32_t (*not_ready)(void *ctx); /* 0: ready */
     /* The backend in a balancer slot; false: the slot is not in use. */
     bool (*backend_name)(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME]);
     struct instances *instances; /* of the control thread; NULL: none */
+    /* The file of a place where TLS is spoken (TLS_LISTEN, ...); NULL from it: clear text. May be
+     * NULL. */
+    const char *(*tls_file)(void *ctx, uint32_t use);
 };
 
 /* Every item accepted or restored is forwarded, dropped, quarantined or held; what is missing is

@@ -35,6 +35,7 @@ enum metric_dimension_size {
     DIMENSION_BACKEND_REASON = METRIC_BACKENDS * 3,      /* status connection timeout */
     DIMENSION_LISTENER = 3,                              /* grpc grpc_tls http */
     DIMENSION_REFUSED = 5,                               /* limit tls auth memory draining */
+    DIMENSION_TLS_USE = 2,                               /* listen.grpc_tls upstream.tls */
     DIMENSION_GOAWAY = 3,                                /* age drain error */
     DIMENSION_METHOD_CODE = METHOD_COUNT * METRIC_CODES, /* method 0 = unknown */
     DIMENSION_EVICTED = 2,                               /* full expired */
@@ -53,6 +54,7 @@ enum metric_dimension {
     BY_BACKEND_REASON,
     BY_LISTENER,
     BY_REFUSED,
+    BY_TLS_USE,
     BY_GOAWAY,
     BY_METHOD_CODE,
     BY_EVICTED,
@@ -60,6 +62,7 @@ enum metric_dimension {
 };
 enum { LISTENER_GRPC, LISTENER_GRPC_TLS, LISTENER_HTTP };
 enum { REFUSED_LIMIT, REFUSED_TLS, REFUSED_AUTH, REFUSED_MEMORY, REFUSED_DRAINING };
+enum { TLS_LISTEN, TLS_UPSTREAM };
 enum { GOAWAY_AGE, GOAWAY_DRAIN, GOAWAY_ERROR };
 enum { RETRY_STATUS, RETRY_CONNECTION, RETRY_TIMEOUT };
 enum { EVICTED_FULL, EVICTED_EXPIRED };

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "command/command_flags.h"
+#include "net/tls.h"
 
 /* In the order of "spangate help". */
 static const struct command_verb *const verbs[] = {
@@ -158,6 +159,7 @@ command_load_conf(const struct command_input *in, const char *const *more_sets,
         .environment = environ,
         .sets = sets,
         .n_sets = in->n_sets + n_more_sets,
+        .check_tls = tls_check_files,
     };
     struct conf_diags diags = {0};
     struct text text = TEXT_EMPTY;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
+#include "net/tls.h"
 
 static void
 add_json_diag(struct text *out, const struct conf_diag *diag)
@@ -67,6 +68,7 @@ run(const struct command_input *in)
         .environment = environ,
         .sets = in->sets,
         .n_sets = in->n_sets,
+        .check_tls = tls_check_files,
     };
     struct conf_diags diags = {0};
     struct text out = TEXT_EMPTY;

@@ -77,8 +77,11 @@ print_start(const struct serve *serve)
     const char *admin = daemon_admin_address(serve->daemon);
     text_add(&out, "spangate " SPANGATE_VERSION " (" SPANGATE_REVISION ")\nconfig     ");
     conf_add_origin(serve->conf, &out);
-    text_addf(&out, "\nlistening  grpc %s\nupstream   ",
-              or_off(daemon_grpc_address(serve->daemon)));
+    const char *tls = daemon_grpc_tls_address(serve->daemon);
+    text_addf(&out, "\nlistening  grpc %s", or_off(daemon_grpc_address(serve->daemon)));
+    if (tls[0] != '\0')
+        text_addf(&out, " grpc_tls %s", tls);
+    text_add(&out, "\nupstream   ");
     add_upstream(serve, &out);
     text_add(&out, "\nbuffer     ");
     add_buffer(serve, &out);

@@ -211,7 +211,7 @@ on_accept(void *ctx, int descriptor, const struct net_address *peer)
 {
     struct standin *standin = ctx;
     (void)peer;
-    grpc_endpoint_accept(standin->endpoint, descriptor);
+    grpc_endpoint_accept(standin->endpoint, descriptor, NULL);
 }
 
 static void

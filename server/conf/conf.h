@@ -130,6 +130,20 @@ struct conf_system {
 };
 void conf_system_read(struct conf_system *);
 
+/* Certificates and keys named by the settings: conf/ cannot read them itself. */
+struct conf_tls_files {
+    const char *cert_file, *key_file, *ca_file; /* "" where not set */
+};
+enum conf_tls_fault {
+    CONF_TLS_FINE,
+    CONF_TLS_CERT,     /* cannot be used */
+    CONF_TLS_KEY,      /* cannot be used */
+    CONF_TLS_MISMATCH, /* the key belongs to another certificate */
+    CONF_TLS_CA,       /* cannot be used */
+    CONF_TLS_EXPIRED,  /* the certificate is over, or not valid yet */
+    CONF_TLS_EXPIRES,  /* soon */
+};
+
 struct conf_input {
     const char *file;         /* NULL: no file */
     const struct bytes *yaml; /* instead of reading the file: for tests; file is its name then */
@@ -137,6 +151,8 @@ struct conf_input {
     const char *const *sets;  /* "a.b=c" */
     uint32_t n_sets;
     const struct conf_system *system; /* NULL: read */
+    /* The first fault of the files, in words; NULL: they are not looked at. */
+    enum conf_tls_fault (*check_tls)(const struct conf_tls_files *, struct text *why);
 };
 /* Flags over environment over file over defaults. All faults are told at once. ERR_OK: *out has one
  * reference (warnings may have been added). Else *out is NULL: ERR_CONFIG for errors found,

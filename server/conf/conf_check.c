@@ -324,8 +324,9 @@ check_listeners(struct conf_loading *loading)
     check_ports(loading, listeners, n);
     check_upstream(loading, listeners, n);
     struct conf_place place = conf_loading_place(loading, "listen.grpc.address");
-    if (conf->listen.grpc.address[0] == '\0' &&
-        !conf_loading_is_bad(loading, "listen.grpc.address"))
+    if (conf->listen.grpc.address[0] == '\0' && conf->listen.grpc_tls.address[0] == '\0' &&
+        !conf_loading_is_bad(loading, "listen.grpc.address") &&
+        !conf_loading_is_bad(loading, "listen.grpc_tls.address"))
         conf_diag_add(loading->diags, CONF_ERROR, 40, &place, NULL,
                       "listen.grpc.address is empty: there is no port for agents");
 }
@@ -363,38 +364,6 @@ check_admin(struct conf_loading *loading)
     if (wrong != NULL)
         conf_diag_add(loading->diags, CONF_ERROR, 18, &place, NULL, "admin.token_file %s: %s",
                       conf_diag_quote(loading->scratch, conf->admin.token_file), wrong);
-}
-
-static void
-check_pair(struct conf_loading *loading, const char *cert_path, const char *cert,
-           const char *key_path, const char *key)
-{
-    if ((cert[0] == '\0') == (key[0] == '\0'))
-        return;
-    struct conf_place place = conf_loading_place(loading, cert[0] != '\0' ? cert_path : key_path);
-    conf_diag_add(loading->diags, CONF_ERROR, 37, &place, NULL, "%s is set without %s",
-                  cert[0] != '\0' ? cert_path : key_path, cert[0] != '\0' ? key_path : cert_path);
-}
-
-static void
-check_tls(struct conf_loading *loading)
-{
-    const struct conf *conf = loading->conf;
-    check_pair(loading, "listen.grpc_tls.cert_file", conf->listen.grpc_tls.cert_file,
-               "listen.grpc_tls.key_file", conf->listen.grpc_tls.key_file);
-    check_pair(loading, "upstream.tls.cert_file", conf->upstream.tls.cert_file,
-               "upstream.tls.key_file", conf->upstream.tls.key_file);
-    struct conf_place place = conf_loading_place(loading, "listen.grpc_tls.address");
-    if (conf->listen.grpc_tls.address[0] != '\0' && conf->listen.grpc_tls.cert_file[0] == '\0' &&
-        conf->listen.grpc_tls.key_file[0] == '\0')
-        conf_diag_add(loading->diags, CONF_ERROR, 37, &place, NULL,
-                      "listen.grpc_tls.address is set without a cert_file and a key_file");
-    place = conf_loading_place(loading, "listen.grpc_tls.client_auth");
-    if (conf->listen.grpc_tls.client_auth != CONF_CLIENT_AUTH_NONE &&
-        conf->listen.grpc_tls.client_ca_file[0] == '\0')
-        conf_diag_add(loading->diags, CONF_ERROR, 36, &place, NULL,
-                      "listen.grpc_tls.client_auth asks for certificates, but client_ca_file is "
-                      "empty");
 }
 
 static void
@@ -447,7 +416,7 @@ conf_check(struct conf_loading *loading)
     check_sizes(loading);
     check_listeners(loading);
     check_admin(loading);
-    check_tls(loading);
+    conf_check_tls(loading);
     check_secrets(loading);
     conf_check_disk(loading, &system);
 }

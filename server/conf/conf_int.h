@@ -247,6 +247,8 @@ void conf_add_value(const struct conf *, const struct conf_row *, struct text *)
 
 /* conf_check.c: works out auto values and holds settings against each other. */
 void conf_check(struct conf_loading *);
+/* conf_check_tls.c: certificates and keys. */
+void conf_check_tls(struct conf_loading *);
 /* conf_check_disk.c: spool and quarantine. */
 void conf_check_disk(struct conf_loading *, const struct conf_system *);
 

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "admin/expose.h"
@@ -20,7 +19,6 @@
 #include "daemon/daemon_int.h"
 #include "daemon/daemon_quarantine.h"
 #include "daemon/daemon_reload.h"
-#include "net/listener.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 
@@ -109,22 +107,19 @@ static void
 on_memory_poll(void *ctx)
 {
     struct daemon *daemon = ctx;
-    if (daemon->listener == NULL)
-        return;
     if (is_memory_full(daemon)) {
         loop_timer_in(&daemon->memory, MEMORY_POLL_US);
         return;
     }
     log_info("daemon", "accepting again", "reason=memory");
-    listener_resume(daemon->listener);
+    daemon_listeners_pause(daemon->listeners, false);
 }
 
 static void
-on_accept(void *ctx, int descriptor, const struct net_address *peer)
+on_connection(void *ctx, int descriptor, uint32_t listener)
 {
     struct daemon *daemon = ctx;
     CHECK_OBJ(daemon, DAEMON_MAGIC);
-    (void)peer;
     uint32_t n;
     struct worker_slot *slot = pick_worker(daemon, &n);
     check(slot != NULL); /* limits.workers is at least 1 */
@@ -135,20 +130,13 @@ on_accept(void *ctx, int descriptor, const struct net_address *peer)
         close(descriptor);
         return;
     }
-    worker_accept(slot->worker, descriptor);
+    worker_accept(slot->worker, descriptor, listener == LISTENER_GRPC_TLS);
     if (is_memory_full(daemon)) {
         log_warn("daemon", "accepting paused: limits.memory is used up", "limit=%llu",
                  (unsigned long long)daemon->budget.limit_bytes);
-        listener_pause(daemon->listener);
+        daemon_listeners_pause(daemon->listeners, true);
         loop_timer_in(&daemon->memory, MEMORY_POLL_US);
     }
-}
-
-static void
-on_exhausted(void *ctx)
-{
-    (void)ctx;
-    log_error("daemon", "out of file descriptors: accepting pauses", "code=%d", ERR_DESCRIPTORS);
 }
 
 static void
@@ -205,7 +193,7 @@ start_drain(void *ctx)
     daemon->state = DAEMON_DRAINS;
     log_info("daemon", "draining", "limit_ms=%llu",
              (unsigned long long)daemon->conf->shutdown.drain_ms);
-    listener_close(&daemon->listener);
+    daemon_listeners_shut(daemon->listeners);
     for (uint32_t i = 0; i < daemon->n_workers; i++)
         worker_drain(daemon->workers[i].worker);
 }
@@ -259,6 +247,7 @@ on_hangup(void *ctx)
 {
     struct daemon *daemon = ctx;
     CHECK_OBJ(daemon, DAEMON_MAGIC);
+    daemon_tls_reload(daemon->tls);
     if (daemon->state == DAEMON_SERVES)
         daemon_reload(daemon);
 }
@@ -333,19 +322,6 @@ daemon_set_log(const struct conf *conf)
         log_set_format(formats[conf->log.format]);
 }
 
-/* One descriptor per agent: the soft limit is only a default for programs that use select. */
-static void
-raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warn("daemon", "the limit of open files stays as it is", "error=%s",
-                 err_name(err_from_errno(errno)));
-}
-
 static void
 set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
 {
@@ -407,6 +383,7 @@ set_up_workers(struct daemon *daemon, const struct receive_watch *watch)
             .metrics = daemon->metrics[i],
             .shared = daemon->shared,
             .resolver = daemon->resolver,
+            .tls = daemon_tls_listen(daemon->tls),
             .spooler = daemon->spooler,
             .watch = watch,
             .ctx = daemon,
@@ -420,21 +397,15 @@ set_up_workers(struct daemon *daemon, const struct receive_watch *watch)
 }
 
 static enum err
-set_up_listener(struct daemon *daemon, struct text *why)
+set_up_tls(struct daemon *daemon, const struct daemon_settings *settings, struct text *why)
 {
-    const char *address = daemon->conf->listen.grpc.address;
-    if (address[0] == '\0')
-        return ERR_OK;
-    struct listener_callbacks callbacks = {
-        .ctx = daemon, .on_accept = on_accept, .on_exhausted = on_exhausted};
-    enum err err = listener_open(daemon->loop, address, &callbacks, why, &daemon->listener);
-    if (err != ERR_OK)
-        return err;
-    struct net_address bound;
-    listener_address(daemon->listener, &bound);
-    net_address_text(&bound, daemon->grpc_address);
-    log_info("daemon", "listening", "kind=grpc address=%s", daemon->grpc_address);
-    return ERR_OK;
+    bool has_upstream =
+        settings->upstream == NULL && settings->conf->upstream.kind == CONF_KIND_OAP;
+    enum err err = daemon_tls_new(daemon->loop, daemon->conf, has_upstream,
+                                  daemon_own_metrics(daemon), why, &daemon->tls);
+    if (err == ERR_OK)
+        forward_shared_set_tls(daemon->shared, daemon_tls_upstream(daemon->tls));
+    return err;
 }
 
 static void
@@ -456,14 +427,17 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
     signal(SIGPIPE, SIG_IGN); /* a reader of our standard error may go */
     log_set_thread("control");
     daemon_set_log(settings->conf);
-    raise_descriptor_limit();
+    daemon_listeners_raise_limit();
     set_up_process(daemon, settings);
     /* The spool first: who connects to a port finds somebody who can take what it sends. */
-    enum err err = set_up_spooler(daemon, why);
+    enum err err = set_up_tls(daemon, settings, why);
+    if (err == ERR_OK)
+        err = set_up_spooler(daemon, why);
     if (err == ERR_OK)
         daemon->quarantine = daemon_quarantine_new(daemon);
     if (err == ERR_OK)
-        err = set_up_listener(daemon, why);
+        err = daemon_listeners_open(daemon->loop, daemon->conf, on_connection, daemon, why,
+                                    &daemon->listeners);
     if (err == ERR_OK)
         err = daemon_admin_open(daemon, settings->revision, why);
     if (err != ERR_OK) {
@@ -498,7 +472,7 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     loop_timer_cancel(&daemon->second);
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);
-    listener_close(&daemon->listener);
+    daemon_listeners_shut(daemon->listeners);
     daemon_admin_close(&daemon->admin);
     daemon_quarantine_close(daemon->quarantine);
     if (daemon->spooler != NULL)
@@ -511,6 +485,8 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     daemon_instances_fini(daemon);
     mem_free(daemon->workers);
     forward_shared_free(&daemon->shared);
+    daemon_tls_free(&daemon->tls);
+    daemon_listeners_free(&daemon->listeners);
     resolver_free(&daemon->resolver);
     loop_run_once(daemon->loop, 0); /* deferred frees */
     loop_turn_remove(&daemon->metrics_turn);
@@ -531,7 +507,13 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
 const char *
 daemon_grpc_address(const struct daemon *daemon)
 {
-    return daemon->grpc_address;
+    return daemon_listeners_address(daemon->listeners, LISTENER_GRPC);
+}
+
+const char *
+daemon_grpc_tls_address(const struct daemon *daemon)
+{
+    return daemon_listeners_address(daemon->listeners, LISTENER_GRPC_TLS);
 }
 
 const char *

@@ -1,11 +1,12 @@
 /* The face of daemon/: start, serve, drain, stop. */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* daemon         the control thread: listener, signals, telemetry port; gives connections to
- * workers daemon_ledger  in = forwarded + held + quarantined + dropped worker         a thread with
- * a loop, an endpoint, a store and a way to the backend spooler        the one thread that touches
- * the disk spool_counter  what the spools count, as metrics Set up in one visible order in
- * daemon_start, torn down in reverse in daemon_free. The thread that calls daemon_start is the
- * control thread: it calls daemon_run and daemon_free, too. */
+ * workers daemon_tls     certificates in use, and their replacement daemon_ledger  in = forwarded +
+ * held + quarantined + dropped worker         a thread with a loop, an endpoint, a store and a way
+ * to the backend spooler        the one thread that touches the disk spool_counter  what the spools
+ * count, as metrics Set up in one visible order in daemon_start, torn down in reverse in
+ * daemon_free. The thread that calls daemon_start is the control thread: it calls daemon_run and
+ * daemon_free, too. */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
@@ -49,6 +50,7 @@ void daemon_free(struct daemon **, uint64_t *final);
 void daemon_stop(struct daemon *);
 /* The bound addresses in text, "" where off. Valid while it lives. */
 const char *daemon_grpc_address(const struct daemon *);
+const char *daemon_grpc_tls_address(const struct daemon *);
 const char *daemon_telemetry_address(const struct daemon *);
 const char *daemon_admin_address(const struct daemon *);
 /* Any thread: adds up all threads' published slots into sums[metric_n_slots()]. */

@@ -47,6 +47,13 @@ backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
 }
 
 static const char *
+tls_file(void *ctx, uint32_t use)
+{
+    const struct daemon *daemon = ctx;
+    return daemon_tls_file(daemon->tls, use);
+}
+
+static const char *
 integrity_mode(void *ctx)
 {
     static const char *const words[] = {
@@ -138,9 +145,11 @@ daemon_admin_open(struct daemon *daemon, const char *revision, struct text *why)
         .version = SPANGATE_VERSION,
         .revision = revision,
         .nghttp2 = h2_session_version(),
+        .openssl = tls_version(),
         .ctx = daemon,
         .not_ready = daemon_not_ready,
         .backend_name = backend_name,
+        .tls_file = tls_file,
         .instances = daemon->instances,
     };
     enum err err = open_telemetry(daemon, why);

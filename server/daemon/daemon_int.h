@@ -5,11 +5,12 @@
 
 #include "base/budget.h"
 #include "daemon/daemon.h"
+#include "daemon/daemon_listeners.h"
+#include "daemon/daemon_tls.h"
 #include "daemon/spooler.h"
 #include "daemon/worker.h"
 #include "forward/forward.h"
 #include "integrity/instances.h"
-#include "net/listener.h"
 #include "net/loop.h"
 #include "net/net.h"
 #include "net/resolver.h"
@@ -51,7 +52,8 @@ struct daemon {
     struct forward_shared *shared;
     struct spooler *spooler; /* NULL: buffer.mode is memory */
     struct worker_slot *workers;
-    struct listener *listener;
+    struct daemon_listeners *listeners;
+    struct daemon_tls *tls;
     struct daemon_admin *admin;
     struct daemon_quarantine *quarantine;
     struct instances *instances;
@@ -66,8 +68,7 @@ struct daemon {
     struct loop_turn *metrics_turn;
     struct loop_timer second, delay, memory;
     struct loop_signal *signals[DAEMON_SIGNALS];
-    char grpc_address[NET_ADDRESS_TEXT], telemetry_address[NET_ADDRESS_TEXT],
-        admin_address[NET_ADDRESS_TEXT];
+    char telemetry_address[NET_ADDRESS_TEXT], admin_address[NET_ADDRESS_TEXT];
 };
 
 /* The control thread's slots. */

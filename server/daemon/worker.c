@@ -68,7 +68,14 @@ struct worker {
 };
 
 /* Mail from the control thread and the spooler. */
-enum letter_kind { LETTER_ACCEPT, LETTER_READY, LETTER_DRAIN, LETTER_PARCEL, LETTER_RUN };
+enum letter_kind {
+    LETTER_ACCEPT,
+    LETTER_ACCEPT_TLS,
+    LETTER_READY,
+    LETTER_DRAIN,
+    LETTER_PARCEL,
+    LETTER_RUN,
+};
 struct worker_letter {
     struct loop_letter letter;
     struct worker *worker;
@@ -141,10 +148,10 @@ count_ended(struct worker *worker)
 }
 
 static void
-accept_or_refuse(struct worker *worker, int descriptor)
+accept_or_refuse(struct worker *worker, int descriptor, bool is_tls)
 {
     if (worker->state == WORKER_SERVES) {
-        grpc_endpoint_accept(worker->endpoint, descriptor);
+        grpc_endpoint_accept(worker->endpoint, descriptor, is_tls ? worker->settings.tls : NULL);
         return;
     }
     metric_add(worker->settings.metrics, METRIC_CONNECTIONS_REFUSED, REFUSED_DRAINING, 1);
@@ -179,8 +186,9 @@ on_letter(struct loop_letter *base)
     CHECK_OBJ(worker, WORKER_MAGIC);
     switch (letter->kind) {
     case LETTER_ACCEPT:
+    case LETTER_ACCEPT_TLS:
         worker->n_accepted++;
-        accept_or_refuse(worker, letter->value);
+        accept_or_refuse(worker, letter->value, letter->kind == LETTER_ACCEPT_TLS);
         count_ended(worker);
         break;
     case LETTER_READY:
@@ -212,10 +220,11 @@ send_letter(struct worker *worker, enum letter_kind kind, const struct worker_le
 }
 
 void
-worker_accept(struct worker *worker, int descriptor)
+worker_accept(struct worker *worker, int descriptor, bool is_tls)
 {
     atomic_fetch_add_explicit(&worker->n_given, 1, memory_order_relaxed);
-    send_letter(worker, LETTER_ACCEPT, &(struct worker_letter){.value = descriptor});
+    send_letter(worker, is_tls ? LETTER_ACCEPT_TLS : LETTER_ACCEPT,
+                &(struct worker_letter){.value = descriptor});
 }
 
 void
@@ -462,11 +471,14 @@ new_store(struct worker *worker)
 static struct receive *
 new_receive(struct worker *worker)
 {
+    const struct conf *conf = worker->settings.conf;
     struct receive_parts parts = {
         .loop = worker->loop,
         .budget = &worker->budget,
         .metrics = worker->settings.metrics,
         .integrity = worker->integrity,
+        .auth = {conf->listen.auth.tokens.items, conf->listen.auth.tokens.n,
+                 conf->listen.auth.exempt_control_calls},
         .ctx = worker,
         .on_drained = on_endpoint_drained,
         .on_connections = on_connections,

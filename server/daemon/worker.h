@@ -17,6 +17,7 @@
 #include "net/resolver.h"
 #include "receive/receive.h"
 
+struct tls_slot;
 struct worker;
 
 struct worker_settings {
@@ -26,6 +27,7 @@ struct worker_settings {
     struct metrics *metrics;    /* the worker's slots; outlive it */
     struct forward_shared *shared;
     struct resolver *resolver;
+    struct tls_slot *tls;              /* of listen.grpc_tls; NULL: off */
     struct spooler *spooler;           /* NULL: buffer.mode is memory */
     const struct receive_watch *watch; /* NULL: nobody looks on */
     void *ctx;
@@ -43,8 +45,8 @@ struct worker *worker_start(const struct worker_settings *);
  * memory alone as dropped (shutdown), joins and frees. */
 void worker_stop(struct worker **);
 
-/* Any thread. Takes the descriptor over. */
-void worker_accept(struct worker *, int descriptor);
+/* Any thread. Takes the descriptor over: of listen.grpc_tls, or clear text. */
+void worker_accept(struct worker *, int descriptor, bool is_tls);
 /* Not ready: health watchers are told. */
 void worker_set_ready(struct worker *, bool ready);
 /* Two-step GOAWAY, and what is queued goes out; on_drained follows, at the latest after

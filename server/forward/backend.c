@@ -85,6 +85,8 @@ backend_new(const struct backend_settings *settings)
         .address = settings->address,
         .authority = settings->authority,
         .auth_token = conf->auth_token,
+        .tls = conf->tls,
+        .tls_name = conf->tls_name,
         .connect_timeout_us = conf->connect_timeout_us,
         .backoff_initial_us = conf->reconnect_initial_us,
         .backoff_max_us = conf->reconnect_max_us,

@@ -24,6 +24,8 @@
 #include "net/resolver.h"
 #include "store/store.h"
 
+struct tls_slot;
+
 enum { FORWARD_MAX_BACKENDS = 16 }; /* addresses of one worker, as METRIC_BACKENDS */
 
 struct forward_settings {
@@ -32,6 +34,8 @@ struct forward_settings {
     const char *const *addresses; /* "host:port" or "dns:///host:port"; copied */
     uint32_t n_addresses;
     const char *auth_token; /* copied; "" or NULL: none */
+    struct tls_slot *tls;   /* outlives it; NULL: clear text */
+    const char *tls_name;   /* copied; as grpc_channel says */
     uint64_t connect_timeout_us, ack_timeout_us;
     uint64_t retry_initial_us, retry_max_us;
     double retry_multiplier;
@@ -52,6 +56,8 @@ struct forward_shared;
 struct forward_shared *forward_shared_new(const struct conf *, const char *upstream);
 struct forward_shared *forward_shared_of(const struct forward_settings *);
 void forward_shared_free(struct forward_shared **);
+/* Before the first forward_new: backends are spoken to over TLS. The slot outlives it. */
+void forward_shared_set_tls(struct forward_shared *, struct tls_slot *);
 /* The label of a slot of the backend metrics; false when nothing stands there (any more: 10 minutes
  * after the backend went). Any thread. */
 bool forward_shared_name(struct forward_shared *, uint32_t slot, char *out, size_t size);

@@ -21,7 +21,7 @@ enum { FORWARD_MAX_WAITING = 8 };
 
 struct forward_shared {
     struct forward_settings settings;
-    char **addresses, *auth_token; /* what settings points to */
+    char **addresses, *auth_token, *tls_name; /* what settings points to */
     struct backend_names *names;
 };
 

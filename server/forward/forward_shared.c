@@ -36,6 +36,8 @@ forward_shared_of(const struct forward_settings *settings)
     shared->auth_token = mem_string(settings->auth_token != NULL ? settings->auth_token : "");
     shared->settings.addresses = (const char *const *)shared->addresses;
     shared->settings.auth_token = shared->auth_token;
+    shared->tls_name = mem_string(settings->tls_name != NULL ? settings->tls_name : "");
+    shared->settings.tls_name = shared->tls_name;
     if (shared->settings.n_workers == 0)
         shared->settings.n_workers = 1;
     shared->names = backend_names_new();
@@ -51,6 +53,7 @@ forward_shared_new(const struct conf *conf, const char *upstream)
         .addresses = conf->upstream.addresses.items,
         .n_addresses = conf->upstream.addresses.n,
         .auth_token = conf->upstream.auth_token,
+        .tls_name = conf->upstream.tls.server_name,
         .connect_timeout_us = conf->upstream.timeout.connect_ms * 1000,
         .ack_timeout_us = conf->upstream.timeout.ack_ms * 1000,
         .retry_initial_us = conf->upstream.retry.initial_ms * 1000,
@@ -78,9 +81,16 @@ forward_shared_free(struct forward_shared **shared)
         mem_free((*shared)->addresses[i]);
     mem_free((*shared)->addresses);
     mem_free((*shared)->auth_token);
+    mem_free((*shared)->tls_name);
     backend_names_free(&(*shared)->names);
     mem_free(*shared);
     *shared = NULL;
+}
+
+void
+forward_shared_set_tls(struct forward_shared *shared, struct tls_slot *slot)
+{
+    shared->settings.tls = slot;
 }
 
 bool

@@ -191,6 +191,18 @@ grpc_call_peer(const struct grpc_call *call)
     return call->connection->peer;
 }
 
+void
+grpc_call_trust(struct grpc_call *call, enum grpc_trust trust)
+{
+    call->connection->trust = (uint8_t)trust;
+}
+
+enum grpc_trust
+grpc_call_trusts(const struct grpc_call *call)
+{
+    return (enum grpc_trust)call->connection->trust;
+}
+
 /* The answer. */
 
 void

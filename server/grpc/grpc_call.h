@@ -93,5 +93,9 @@ struct bytes grpc_call_header(const struct grpc_call *, const char *name);
 void **grpc_call_connection_user(const struct grpc_call *);
 /* The peer in text. */
 const char *grpc_call_peer(const struct grpc_call *);
+/* What the service thinks of whoever is on the call's connection. */
+enum grpc_trust { GRPC_STRANGER, GRPC_DENIED, GRPC_TRUSTED };
+void grpc_call_trust(struct grpc_call *, enum grpc_trust);
+enum grpc_trust grpc_call_trusts(const struct grpc_call *);
 
 #endif

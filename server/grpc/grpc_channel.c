@@ -8,9 +8,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "grpc/grpc_channel_int.h"
+#include "net/tls.h"
 
 enum { WINDOW_BYTES = 1 << 20, HEADER_LIST_BYTES = 16 * 1024 };
-enum { JITTER_PERCENT = 20 };
+enum { JITTER_PERCENT = 20, HOST_BYTES = 256 };
 
 static void
 set_state(struct grpc_channel *channel, enum grpc_channel_state state)
@@ -95,6 +96,20 @@ on_closed(void *ctx, enum err err)
 
 static const struct h2_link_events link_events = {.on_closed = on_closed};
 
+/* The context of each connection is the newest. */
+static void
+start_link(struct grpc_channel *channel, const struct h2_session_settings *settings)
+{
+    uint64_t timeout_us = channel->settings.connect_timeout_us;
+    struct tls_slot *slot = channel->settings.tls;
+    struct conn_tls over = {.context = slot != NULL ? tls_slot_get(slot) : NULL,
+                            .name = channel->tls_name,
+                            .timeout_us = timeout_us};
+    channel->link = h2_link_connect(channel->loop, &channel->settings.address, timeout_us,
+                                    slot != NULL ? &over : NULL, settings, &link_events, channel);
+    tls_context_unref(&over.context);
+}
+
 static void
 connect_now(struct grpc_channel *channel)
 {
@@ -111,9 +126,7 @@ connect_now(struct grpc_channel *channel)
     channel->is_worn = false;
     channel->has_served = false;
     channel->ready_by_us = clock_mono_us() + channel->settings.connect_timeout_us;
-    channel->link =
-        h2_link_connect(channel->loop, &channel->settings.address,
-                        channel->settings.connect_timeout_us, &settings, &link_events, channel);
+    start_link(channel, &settings);
     grpc_channel_due(channel, channel->ready_by_us);
 }
 
@@ -194,6 +207,18 @@ on_time(void *ctx)
 
 /* The face. */
 
+static char *
+name_of(const struct grpc_channel_settings *settings)
+{
+    char host[HOST_BYTES] = "";
+    uint16_t port;
+    if (settings->tls_name != NULL && settings->tls_name[0] != '\0')
+        return mem_string(settings->tls_name);
+    if (!net_split_host_port(settings->authority, host, sizeof(host), &port))
+        host[0] = '\0';
+    return mem_string(host);
+}
+
 struct grpc_channel *
 grpc_channel_new(struct loop *loop, const struct grpc_channel_settings *settings)
 {
@@ -203,6 +228,7 @@ grpc_channel_new(struct loop *loop, const struct grpc_channel_settings *settings
     channel->settings = *settings;
     channel->authority = mem_string(settings->authority);
     channel->auth_token = mem_string(settings->auth_token != NULL ? settings->auth_token : "");
+    channel->tls_name = name_of(settings);
     if (channel->settings.backoff_initial_us == 0)
         channel->settings.backoff_initial_us = UINT64_C(1000000);
     if (channel->settings.backoff_max_us == 0)
@@ -223,6 +249,7 @@ destroy(void *object)
     grpc_request_free_spares(channel);
     mem_free(channel->authority);
     mem_free(channel->auth_token);
+    mem_free(channel->tls_name);
     channel->magic = 0;
     mem_free(channel);
 }

@@ -16,6 +16,7 @@
 #include "net/net.h"
 
 struct grpc_channel;
+struct tls_slot;
 struct grpc_request; /* one call in flight */
 
 enum grpc_channel_state {
@@ -29,6 +30,9 @@ struct grpc_channel_settings {
     struct net_address address;
     const char *authority;  /* copied: ":authority", host:port as configured */
     const char *auth_token; /* copied; "" = none */
+    struct tls_slot *tls;   /* outlives the channel; NULL: clear text */
+    const char *tls_name;   /* copied; expected in the peer's certificate; "" or NULL: the
+                               authority's host */
     uint64_t connect_timeout_us;
     uint64_t backoff_initial_us, backoff_max_us; /* 0: 1 s and 30 s */
     void *ctx;

@@ -45,7 +45,7 @@ struct grpc_channel {
     uint32_t magic;
     struct loop *loop;
     struct grpc_channel_settings settings;
-    char *authority, *auth_token;
+    char *authority, *auth_token, *tls_name;
     enum grpc_channel_state state;
     struct h2_link *link; /* NULL while waiting to connect */
     struct grpc_request_list requests, spares;

@@ -159,6 +159,17 @@ static const struct h2_events session_events = {
 
 /* Events of the link. */
 
+/* TLS: the time for preface and SETTINGS begins. */
+static void
+on_link_open(void *ctx)
+{
+    struct grpc_connection *connection = ctx;
+    CHECK_OBJ(connection, CONNECTION_MAGIC);
+    connection->is_shaking = false;
+    connection->accepted_us = clock_mono_us();
+    grpc_connection_due(connection, connection->accepted_us + SETUP_US);
+}
+
 static void
 on_fed(void *ctx)
 {
@@ -212,12 +223,15 @@ on_closed(void *ctx, enum err err)
 {
     struct grpc_connection *connection = ctx;
     CHECK_OBJ(connection, CONNECTION_MAGIC);
+    if (connection->is_shaking)
+        metric_add(connection->endpoint->metrics, METRIC_CONNECTIONS_REFUSED, REFUSED_TLS, 1);
     if (err != ERR_CLOSED)
         log_debug("grpc", "connection ended", "peer=%s error=%s", connection->peer, err_name(err));
     grpc_connection_close(connection, how_ended(connection, err));
 }
 
 static const struct h2_link_events link_events = {
+    .on_open = on_link_open,
     .on_fed = on_fed,
     .on_blocked = on_blocked,
     .on_closed = on_closed,
@@ -280,7 +294,8 @@ check_keepalive(struct grpc_connection *connection, uint64_t now, uint64_t *next
 static const char *
 check_link(struct grpc_connection *connection, uint64_t now, uint64_t *next_us)
 {
-    if (!connection->is_ready && is_due(now, connection->accepted_us, SETUP_US, next_us))
+    if (!connection->is_ready && !connection->is_shaking &&
+        is_due(now, connection->accepted_us, SETUP_US, next_us))
         return "no preface and SETTINGS";
     if (connection->in_headers_since_us != 0 &&
         is_due(now, connection->in_headers_since_us, HEADER_BLOCK_US, next_us))
@@ -454,8 +469,15 @@ grpc_connection_end_calls(struct grpc_connection *connection)
 
 /* Life. */
 
+static uint64_t
+shake_us(const struct grpc_endpoint *endpoint)
+{
+    uint64_t timeout_us = endpoint->settings.keepalive_timeout_us;
+    return timeout_us != 0 && timeout_us < SHAKE_US ? timeout_us : SHAKE_US;
+}
+
 struct grpc_connection *
-grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor)
+grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor, struct tls_context *tls)
 {
     struct grpc_connection *connection = mem_new(struct grpc_connection);
     connection->magic = CONNECTION_MAGIC;
@@ -474,8 +496,13 @@ grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor)
         .events = &session_events,
         .ctx = connection,
     };
-    connection->link =
-        h2_link_accept(endpoint->loop, descriptor, &settings, &link_events, connection);
+    struct conn_tls over = {.context = tls, .timeout_us = shake_us(endpoint)};
+    connection->is_shaking = tls != NULL;
+    connection->listener = tls != NULL ? LISTENER_GRPC_TLS : LISTENER_GRPC;
+    if (tls != NULL)
+        budget_take_always(endpoint->budget, TLS_BYTES);
+    connection->link = h2_link_accept(endpoint->loop, descriptor, tls != NULL ? &over : NULL,
+                                      &settings, &link_events, connection);
     memccpy(connection->peer, h2_link_peer(connection->link), '\0', sizeof(connection->peer) - 1);
     grpc_connection_due(connection, connection->accepted_us + SETUP_US);
     return connection;
@@ -501,6 +528,8 @@ grpc_connection_close(struct grpc_connection *connection, enum grpc_connection_e
     connection->link = NULL;
     loop_timer_cancel(&connection->timer);
     h2_link_free(&link);
+    if (connection->listener == LISTENER_GRPC_TLS)
+        budget_give(connection->endpoint->budget, TLS_BYTES);
     grpc_connection_starve(connection, false);
     while (!LIST_EMPTY(&connection->calls))
         grpc_call_lose(LIST_FIRST(&connection->calls));

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "grpc/grpc_server_int.h"
+#include "net/tls.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 #define POLL_US UINT64_C(100000)
@@ -104,7 +105,7 @@ grpc_endpoint_free(struct grpc_endpoint **where)
 }
 
 void
-grpc_endpoint_accept(struct grpc_endpoint *endpoint, int descriptor)
+grpc_endpoint_accept(struct grpc_endpoint *endpoint, int descriptor, struct tls_slot *tls)
 {
     CHECK_OBJ(endpoint, ENDPOINT_MAGIC);
     if (endpoint->drain_started_us != 0) {
@@ -112,11 +113,13 @@ grpc_endpoint_accept(struct grpc_endpoint *endpoint, int descriptor)
         metric_add(endpoint->metrics, METRIC_CONNECTIONS_REFUSED, REFUSED_DRAINING, 1);
         return;
     }
-    struct grpc_connection *connection = grpc_connection_new(endpoint, descriptor);
+    struct tls_context *context = tls != NULL ? tls_slot_get(tls) : NULL;
+    struct grpc_connection *connection = grpc_connection_new(endpoint, descriptor, context);
+    tls_context_unref(&context);
     TAILQ_INSERT_TAIL(&endpoint->connections, connection, all);
     endpoint->n_connections++;
-    metric_add(endpoint->metrics, METRIC_CONNECTIONS, LISTENER_GRPC, 1);
-    metric_add(endpoint->metrics, METRIC_CONNECTIONS_TOTAL, LISTENER_GRPC, 1);
+    metric_add(endpoint->metrics, METRIC_CONNECTIONS, connection->listener, 1);
+    metric_add(endpoint->metrics, METRIC_CONNECTIONS_TOTAL, connection->listener, 1);
 }
 
 void
@@ -125,7 +128,7 @@ grpc_endpoint_forget(struct grpc_endpoint *endpoint, struct grpc_connection *con
 {
     TAILQ_REMOVE(&endpoint->connections, connection, all);
     endpoint->n_connections--;
-    metric_sub(endpoint->metrics, METRIC_CONNECTIONS, LISTENER_GRPC, 1);
+    metric_sub(endpoint->metrics, METRIC_CONNECTIONS, connection->listener, 1);
     if (endpoint->service.on_connection_gone != NULL)
         endpoint->service.on_connection_gone(endpoint->service.ctx, connection->peer,
                                              connection->user, how);

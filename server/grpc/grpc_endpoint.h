@@ -1,7 +1,8 @@
 /* The server side: agents' connections of one worker. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clear text HTTP/2 with prior knowledge. Owner: the worker. All duties of grpc-and-durability.md 3
- * and the defences of 4 are kept here and below, so that handlers see only whole messages. */
+/* HTTP/2 in clear text with prior knowledge, or over TLS. Owner: the worker. All duties of
+ * grpc-and-durability.md 3 and the defences of 4 are kept here and below, so that handlers see only
+ * whole messages. */
 #ifndef GRPC_GRPC_ENDPOINT_H
 #define GRPC_GRPC_ENDPOINT_H
 
@@ -16,6 +17,7 @@
 #include "net/loop.h"
 
 struct grpc_endpoint;
+struct tls_slot;
 
 /* What on_call decides. */
 struct grpc_route {
@@ -64,8 +66,8 @@ struct grpc_endpoint *grpc_endpoint_new(struct loop *, const struct grpc_endpoin
                                         struct metrics *);
 /* Closes every connection at once. */
 void grpc_endpoint_free(struct grpc_endpoint **);
-/* Takes over an accepted descriptor. */
-void grpc_endpoint_accept(struct grpc_endpoint *, int descriptor);
+/* Takes over an accepted descriptor. tls: whose context in use it gets; NULL: clear text. */
+void grpc_endpoint_accept(struct grpc_endpoint *, int descriptor, struct tls_slot *tls);
 /* GOAWAY(2^31-1), then GOAWAY(last id), then answers on open streams, then close; on_drained
  * follows, at the latest after drain_us. */
 void grpc_endpoint_drain(struct grpc_endpoint *);

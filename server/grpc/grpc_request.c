@@ -132,6 +132,8 @@ submit(struct grpc_request *request)
         uint32_t n_timeout = grpc_meta_format_timeout(request->settings.timeout_us, timeout);
         headers[n++] = (struct h2_header){"grpc-timeout", timeout, 12, n_timeout, false};
     }
+    if (channel->settings.tls != NULL)
+        headers[1] = H2_HEADER(":scheme", "https");
     if (channel->auth_token[0] != '\0')
         headers[n++] = lend("authentication", 14, channel->auth_token);
     request->stream_id = h2_stream_request(h2_link_session(channel->link), headers, n, request);

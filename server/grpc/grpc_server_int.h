@@ -27,11 +27,13 @@ enum {
     CALL_HEAD_BYTES = 256, /* of kept headers, without a charge */
     CALLS_KEPT = 512,      /* on the free list */
     GATE_BYTES = 1 << 20,  /* a longer message passes the gate */
+    TLS_BYTES = 42 * 1024, /* OpenSSL: 9 KiB idle, and 32 KiB while half a record is there */
     BACKLOG_HEADROOM = 8,  /* so that a split prefix fits before its body again */
 };
 
 /* Times, in microseconds. */
-#define SETUP_US UINT64_C(10000000)        /* preface and SETTINGS */
+#define SHAKE_US UINT64_C(10000000) /* TLS handshake; or the keepalive's timeout when shorter */
+#define SETUP_US UINT64_C(10000000) /* preface and SETTINGS */
 #define HEADER_BLOCK_US UINT64_C(10000000) /* from its first byte to its last */
 #define PARTIAL_US UINT64_C(60000000)      /* a message that does not go on */
 #define STALLED_US UINT64_C(30000000)      /* output that nobody takes */
@@ -127,9 +129,12 @@ struct grpc_connection {
     LIST_HEAD(, grpc_call) calls;
     struct loop_timer timer; /* one for all that may fall due */
     uint64_t accepted_us, in_headers_since_us, ping_sent_us, notice_us; /* 0: not so */
+    bool is_shaking; /* the TLS handshake is not over */
     struct grpc_call *gate_holder;
     uint32_t n_waiting; /* calls that wait or stand before the gate */
     uint8_t drain;
+    uint8_t trust;    /* enum grpc_trust, the service's */
+    uint8_t listener; /* of the metrics: LISTENER_GRPC, LISTENER_GRPC_TLS */
     bool is_ready, goaway_counted, is_starved;
     bool told_to_go;   /* by us, over an error */
     bool said_goodbye; /* the peer's GOAWAY */
@@ -175,7 +180,9 @@ void grpc_endpoint_poll(struct grpc_endpoint *);
 void grpc_endpoint_open_gate(struct grpc_endpoint *);
 
 /* grpc_connection */
-struct grpc_connection *grpc_connection_new(struct grpc_endpoint *, int descriptor);
+/* tls: NULL for clear text. */
+struct grpc_connection *grpc_connection_new(struct grpc_endpoint *, int descriptor,
+                                            struct tls_context *tls);
 /* Closes the socket; its calls end. */
 void grpc_connection_close(struct grpc_connection *, enum grpc_connection_end);
 void grpc_connection_unref(struct grpc_connection *);

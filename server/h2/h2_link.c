@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/conn.h"
 
 enum { LINK_MAGIC = 0x68326c6b, MAX_QUEUED_FRAMES = 1000 };
 
@@ -345,25 +344,26 @@ callbacks_of(struct h2_link *link)
 }
 
 struct h2_link *
-h2_link_accept(struct loop *loop, int descriptor, const struct h2_session_settings *settings,
-               const struct h2_link_events *events, void *ctx)
+h2_link_accept(struct loop *loop, int descriptor, const struct conn_tls *tls,
+               const struct h2_session_settings *settings, const struct h2_link_events *events,
+               void *ctx)
 {
     struct h2_link *link = create(loop, settings, events, ctx);
     struct conn_callbacks callbacks = callbacks_of(link);
-    link->is_open = true;
-    link->conn = conn_accepted(loop, descriptor, &callbacks);
+    link->is_open = tls == NULL; /* else on_open tells */
+    link->conn = conn_accepted(loop, descriptor, tls, &callbacks);
     mark_dirty(link);
     return link;
 }
 
 struct h2_link *
 h2_link_connect(struct loop *loop, const struct net_address *address, uint64_t timeout_us,
-                const struct h2_session_settings *settings, const struct h2_link_events *events,
-                void *ctx)
+                const struct conn_tls *tls, const struct h2_session_settings *settings,
+                const struct h2_link_events *events, void *ctx)
 {
     struct h2_link *link = create(loop, settings, events, ctx);
     struct conn_callbacks callbacks = callbacks_of(link);
-    link->conn = conn_connect(loop, address, timeout_us, &callbacks);
+    link->conn = conn_connect(loop, address, timeout_us, tls, &callbacks);
     return link;
 }
 

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "h2/h2.h"
 #include "h2/h2_session.h"
+#include "net/conn.h"
 #include "net/loop.h"
 #include "net/net.h"
 
@@ -16,7 +17,7 @@ struct h2_link;
 
 /* All late, on the loop's thread. */
 struct h2_link_events {
-    /* Client: the socket is connected. May be NULL. */
+    /* Client, and server with TLS: the connection stands. May be NULL. */
     void (*on_open)(void *ctx);
     /* A chunk was fed. May be NULL. */
     void (*on_fed)(void *ctx);
@@ -33,12 +34,13 @@ enum h2_pause {
     H2_PAUSE_MEMORY = 4, /* set by its user */
 };
 
-/* session's output callback is set by the link. */
-struct h2_link *h2_link_accept(struct loop *, int descriptor, const struct h2_session_settings *,
-                               const struct h2_link_events *, void *ctx);
+/* session's output callback is set by the link. tls: see conn.h; NULL: clear text. */
+struct h2_link *h2_link_accept(struct loop *, int descriptor, const struct conn_tls *tls,
+                               const struct h2_session_settings *, const struct h2_link_events *,
+                               void *ctx);
 struct h2_link *h2_link_connect(struct loop *, const struct net_address *, uint64_t timeout_us,
-                                const struct h2_session_settings *, const struct h2_link_events *,
-                                void *ctx);
+                                const struct conn_tls *tls, const struct h2_session_settings *,
+                                const struct h2_link_events *, void *ctx);
 /* Closes at once, unsent output is lost. Allowed in its own callbacks. */
 void h2_link_free(struct h2_link **);
 /* Ends, with on_closed(ERR_CLOSED), once all output is written. */

@@ -90,7 +90,10 @@ on_call(void *ctx, struct grpc_call *call, struct bytes path, struct grpc_route 
     struct receive *receive = ctx;
     const struct method_row *method = method_find(path);
     *out = (struct grpc_route){.method = method};
-    if (method == NULL) {
+    if (!receive_auth_passes(receive, call, method)) {
+        out->refuse = GRPC_PERMISSION_DENIED;
+        out->text = "the authentication token is missing or wrong";
+    } else if (method == NULL) {
         log_debug("receive", "unknown method", "path=%s peer=%s", LOG_TEXT(path),
                   grpc_call_peer(call));
         out->refuse = GRPC_UNIMPLEMENTED;

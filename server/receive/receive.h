@@ -12,6 +12,7 @@
  *   receive_relayed  RELAY: until calls are relayed, what keeps every agent going
  *   receive_health   HEALTH: readiness
  *   receive_connection  what the life of a connection tells of the instances on it
+ *   receive_auth     who may report
  *
  * A message is accepted when store took it; its credit goes back and its call is answered when
  * store settled it. A message that found no room waits in its call until on_room. */
@@ -41,12 +42,20 @@ struct receive_watch {
     void (*on_connection_gone)(void *ctx, const char *peer);
 };
 
+/* listen.auth; tokens are the configuration's own. None: everybody may report. */
+struct receive_auth {
+    const char *const *tokens;
+    uint32_t n_tokens;
+    bool exempts_control_calls;
+};
+
 /* What it works with; all outlive it except store, which is bound later. */
 struct receive_parts {
     struct loop *loop;
     struct budget *budget;
     struct metrics *metrics;
     struct integrity *integrity;
+    struct receive_auth auth;
     /* The endpoint's events, handed through. */
     void *ctx;
     void (*on_drained)(void *ctx);

@@ -84,6 +84,9 @@ extern const struct grpc_handler receive_meter_handler;
 extern const struct grpc_handler receive_relayed_handler;
 extern const struct grpc_handler receive_health_handler;
 
+/* The call shows a token of ours, or needs none; else it was counted. method: NULL when unknown. */
+bool receive_auth_passes(struct receive *, struct grpc_call *, const struct method_row *method);
+
 /* The state of a call, checked. */
 struct receive_call *receive_call_of(const struct grpc_call *);
 /* What every handler's on_oversize, on_end and on_gone do unless they do more. */

@@ -30,6 +30,8 @@
     E(STREAM_REFUSED,305, "the peer refused the stream before any work",      14, "nothing: it is tried again") \
     E(GRPC_FRAME,    306, "a gRPC message is cut off or badly framed",        13, "look for a proxy that cuts streams") \
     E(GZIP,          309, "the gzip data is broken",                          13, "look for a proxy that rewrites bodies") \
+    E(TLS,           310, "TLS failed",                                       14, "compare certificates, trusted authorities, names and TLS versions of both sides; log.level: debug tells why a handshake failed") \
+    E(TLS_FILE,      311, "a certificate or its key cannot be used",          13, "run: spangate check-config") \
     /* messages */ \
     E(WIRE_FIELD,    401, "field number 0 or beyond 2^29-1",                  13, "see docs/rules.md, proto-undecodable") \
     E(WIRE_TYPE,     402, "group or reserved wire type",                      13, "see docs/rules.md, proto-undecodable") \

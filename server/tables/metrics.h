@@ -36,7 +36,9 @@
     METRIC(BACKEND_RETRIES,    "backend_retries_total",    COUNTER,   BACKEND_REASON, "Calls that failed, by reason; their batches go again. Is work done twice?") \
     METRIC(CONNECTIONS,        "connections",              GAUGE,     LISTENER,       "Open agent connections. Are the agents there?") \
     METRIC(CONNECTIONS_TOTAL,  "connections_total",        COUNTER,   LISTENER,       "Connections accepted. Do agents reconnect all the time?") \
-    METRIC(CONNECTIONS_REFUSED, "connections_refused_total", COUNTER, REFUSED,        "Connections closed at once, by reason. Who is locked out?") \
+    METRIC(CONNECTIONS_REFUSED, "connections_refused_total", COUNTER, REFUSED,        "Connections closed at once, or with calls that were denied (auth), by reason. Who is locked out?") \
+    METRIC(TLS_EXPIRY,         "tls_certificate_expiry_timestamp_seconds", GAUGE, TLS_USE, "When a certificate of ours ends, or one in its chain (Unix). Must it be renewed?") \
+    METRIC(TLS_RELOAD,         "tls_last_reload_successful", GAUGE,   TLS_USE,        "0 when changed files could not be used and those before stay. Was a new certificate refused?") \
     METRIC(GOAWAYS,            "goaways_total",            COUNTER,   GOAWAY,         "Connections told to go, by reason. Who ended them?") \
     METRIC(GRPC_HANDLED,       "grpc_server_handled_total", COUNTER,  METHOD_CODE,    "Calls ended, by method and gRPC code. Which calls fail?") \
     METRIC(PAUSED,             "flow_control_paused_connections", GAUGE, NONE,        "Connections not read for lack of room. Is back-pressure at work?") \

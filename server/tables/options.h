@@ -24,11 +24,11 @@
         OPTION(listen.grpc., address, ADDRESS, NONE, "0.0.0.0:11800", "", "", RESTART, BUILT, "address of the agents' port; empty = off") \
       END(grpc) \
       SECTION("listen.grpc_tls", grpc_tls, "gRPC over TLS") \
-        OPTION(listen.grpc_tls., address, ADDRESS, NONE, "", "", "", RESTART, LATER(101), "address of the agents' TLS port; empty = off") \
-        OPTION(listen.grpc_tls., cert_file, PATH, NONE, "", "", "", RESTART, LATER(101), "certificate chain, PEM") \
-        OPTION(listen.grpc_tls., key_file, PATH, NONE, "", "", "", RESTART, LATER(101), "private key, PEM") \
-        OPTION(listen.grpc_tls., client_ca_file, PATH, NONE, "", "", "", RESTART, LATER(101), "certificates that sign the agents' own, PEM") \
-        OPTION(listen.grpc_tls., client_auth, ENUM, client_auth, "none", "", "", RESTART, LATER(101), "whether agents must show a certificate") \
+        OPTION(listen.grpc_tls., address, ADDRESS, NONE, "", "", "", RESTART, BUILT, "address of the agents' TLS port; empty = off") \
+        OPTION(listen.grpc_tls., cert_file, PATH, NONE, "", "", "", RESTART, BUILT, "certificate chain, PEM") \
+        OPTION(listen.grpc_tls., key_file, PATH, NONE, "", "", "", RESTART, BUILT, "private key, PEM") \
+        OPTION(listen.grpc_tls., client_ca_file, PATH, NONE, "", "", "", RESTART, BUILT, "certificates that sign the agents' own, PEM") \
+        OPTION(listen.grpc_tls., client_auth, ENUM, client_auth, "none", "", "", RESTART, BUILT, "whether agents must show a certificate") \
       END(grpc_tls) \
       SECTION("listen.http", http, "HTTP and JSON, for agents without gRPC") \
         OPTION(listen.http., address, ADDRESS, NONE, "0.0.0.0:12800", "", "", RESTART, LATER(102), "address of the HTTP port; empty = off") \
@@ -43,8 +43,8 @@
         OPTION(listen.keepalive., timeout, DURATION, NONE, "20s", "1s", "1h", LIVE, BUILT, "a ping without an answer for so long ends the connection") \
       END(keepalive) \
       SECTION("listen.auth", auth, "who may report") \
-        OPTION(listen.auth., tokens, SECRETS, NONE, "[]", "", "", LIVE, LATER(103), "accepted values of the authentication metadata; none = everybody") \
-        OPTION(listen.auth., exempt_control_calls, BOOL, NONE, "true", "", "", LIVE, LATER(103), "let control calls in without a token, as Go agents send them") \
+        OPTION(listen.auth., tokens, SECRETS, NONE, "[]", "", "", LIVE, BUILT, "accepted values of the authentication metadata; none = everybody") \
+        OPTION(listen.auth., exempt_control_calls, BOOL, NONE, "true", "", "", LIVE, BUILT, "let control calls in without a token, as Go agents send them") \
       END(auth) \
     END(listen) \
     SECTION("limits", limits, "what the process may use") \
@@ -86,12 +86,12 @@
       OPTION(upstream., segments, ENUM, segments, "collect_in_sync", "", "", LIVE, BUILT, "collect_in_sync (OAP takes a batch whole or not at all; collect where OAP lacks it) or collect") \
       OPTION(upstream., storage, ENUM, storage, "any", "", "", LIVE, BUILT, "any or jdbc: protects OAP's database batches") \
       SECTION("upstream.tls", tls, "TLS towards OAP") \
-        OPTION(upstream.tls., enabled, BOOL, NONE, "false", "", "", LIVE, LATER(110), "speak TLS") \
-        OPTION(upstream.tls., ca_file, PATH, NONE, "", "", "", LIVE, LATER(110), "certificates to trust, PEM; empty: the system's") \
-        OPTION(upstream.tls., cert_file, PATH, NONE, "", "", "", LIVE, LATER(110), "our certificate, PEM") \
-        OPTION(upstream.tls., key_file, PATH, NONE, "", "", "", LIVE, LATER(110), "our private key, PEM") \
-        OPTION(upstream.tls., server_name, STRING, NONE, "", "", "", LIVE, LATER(110), "name expected in OAP's certificate; empty: the address's") \
-        OPTION(upstream.tls., insecure_skip_verify, BOOL, NONE, "false", "", "", LIVE, LATER(110), "trust any certificate; for trials only") \
+        OPTION(upstream.tls., enabled, BOOL, NONE, "false", "", "", LIVE, BUILT, "speak TLS") \
+        OPTION(upstream.tls., ca_file, PATH, NONE, "", "", "", LIVE, BUILT, "certificates to trust, PEM; empty: the system's") \
+        OPTION(upstream.tls., cert_file, PATH, NONE, "", "", "", LIVE, BUILT, "our certificate, PEM") \
+        OPTION(upstream.tls., key_file, PATH, NONE, "", "", "", LIVE, BUILT, "our private key, PEM") \
+        OPTION(upstream.tls., server_name, STRING, NONE, "", "", "", LIVE, BUILT, "name expected in OAP's certificate; empty: the address's") \
+        OPTION(upstream.tls., insecure_skip_verify, BOOL, NONE, "false", "", "", LIVE, BUILT, "trust any certificate; for trials only") \
       END(tls) \
       OPTION(upstream., auth_token, SECRET, NONE, "", "", "", LIVE, BUILT, "token on every call of ours; empty: none") \
       SECTION("upstream.timeout", timeout, "how long to wait for OAP") \
@@ -175,8 +175,8 @@
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
- * against the machine, 101-199 what is not built yet. Gone, never to be used again: 106, 107, 108,
- * 109, 113, 115, 118. */
+ * against the machine, 101-199 what is not built yet. Gone, never to be used again: 101, 103, 106,
+ * 107, 108, 109, 110, 113, 115, 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -211,7 +211,7 @@
     CODE(37,  "a certificate without its key, or the other way round", "set both or none") \
     CODE(38,  "a waiting time is longer than its longest",  "raise upstream.retry.max or lower upstream.retry.initial") \
     CODE(39,  "a backend stands twice in the list",         "remove one of the two") \
-    CODE(40,  "there is no port for agents",                "set listen.grpc.address") \
+    CODE(40,  "there is no port for agents",                "set listen.grpc.address or listen.grpc_tls.address") \
     CODE(41,  "a batch larger than the buffer",             "lower batch.max_size or raise buffer.memory.max") \
     CODE(42,  "a message may be larger than the memory",    "lower listen.max_message or raise limits.memory and buffer.memory.max") \
     CODE(43,  "a directory that is no whole path",          "write it from / on, as /var/lib/spangate/spool") \
@@ -222,11 +222,14 @@
     CODE(48,  "answered messages are not on disk",          "set buffer.mode: durable, or buffer.ack: received to say it is meant") \
     CODE(49,  "the directory lives in memory",              "choose one on a disk: a tmpfs is empty after a restart of the machine and counts as memory") \
     CODE(50,  "the disk has less space than the settings use", "free space, or lower buffer.disk.max, quarantine.max or buffer.disk.min_free") \
-    CODE(101, "TLS for agents is not built yet",            "nothing listens there; agents connect to listen.grpc.address in clear text") \
+    CODE(51,  "a certificate, its key or trusted certificates cannot be used", "check the path, its rights, and that it is PEM without a password") \
+    CODE(52,  "the key belongs to another certificate",     "name the two that were made together") \
+    CODE(53,  "the certificate is not valid now",           "renew it: peers that check it refuse the connection") \
+    CODE(54,  "the certificate expires soon",               "renew it; the new file is taken up by itself") \
+    CODE(55,  "the backend is not checked",                 "remove upstream.tls.insecure_skip_verify and set upstream.tls.ca_file") \
+    CODE(56,  "a TLS setting without effect",               "set listen.grpc_tls.address, or upstream.tls.enabled, or remove it") \
     CODE(102, "the HTTP port is not built yet",             "nothing listens there; agents use gRPC") \
-    CODE(103, "tokens of agents are not checked yet",       "every agent is let in; protect the port by other means") \
     CODE(104, "an age limit of connections is not built yet", "connections stay as long as agents keep them") \
-    CODE(110, "TLS towards the backend is not built yet",   "data travels in clear text") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
     CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \

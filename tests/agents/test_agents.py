@@ -1,4 +1,5 @@
-"""The real Python and Node agents report through spangate into its sink."""
+"""The real Python and Node agents report through spangate into its sink: plainly, and over TLS with
+a token."""
 # SPDX-License-Identifier: Apache-2.0
 # Two small services call each other, each under its agent. What must arrive: the segments and the
 # management of both, with the references that join them into traces; logs and meters of Python;
@@ -10,6 +11,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -17,11 +19,15 @@ import urllib.request
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "system"))
+from certificates import Authority  # noqa: E402
+
 BUILD = HERE.parents[1] / "build"
 PARTS = BUILD / "agents"
 BINARY = os.environ.get("SPANGATE_BIN", str(BUILD / "spangate"))
 PATIENCE_S = float(os.environ.get("SPANGATE_TEST_PATIENCE", "60"))
 N_ROUNDS = 20
+TOKEN = "tok-5f0c2a"
 
 
 def wait_until(condition, what, patience_s=PATIENCE_S):
@@ -144,24 +150,43 @@ class Scene:
     def __init__(self):
         self.processes = []
 
-    def begin(self, folder):
+    def ports(self, folder, is_secure):
+        """What the gate is started with, how its port shows, and what the agents need to know."""
+        if not is_secure:
+            return ["listen.grpc.address=127.0.0.1:0"], r"^listening +grpc (\S+)", {}
+        certificates = folder.parent / f"{folder.name}-certificates"
+        certificates.mkdir()
+        authority = Authority(certificates)
+        pair = authority.issue("localhost")
+        settings = ["listen.grpc.address=", "listen.grpc_tls.address=127.0.0.1:0",
+                    f"listen.grpc_tls.cert_file={pair.cert}", f"listen.grpc_tls.key_file={pair.key}",
+                    f"listen.auth.tokens={TOKEN}"]
+        # Both agents trust what their gRPC library trusts.
+        return settings, r"^listening +grpc off grpc_tls (\S+)", {
+            "SW_AGENT_FORCE_TLS": "true", "SW_AGENT_SECURE": "true",
+            "SW_AGENT_AUTHENTICATION": TOKEN,
+            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(authority.cert)}
+
+    def begin(self, folder, is_secure):
         self.sink = Sink(folder)
+        settings, listening, known = self.ports(folder, is_secure)
         self.gate = self.start([
-            BINARY, "serve", f"--sink={folder}", "--set", "listen.grpc.address=127.0.0.1:0",
+            BINARY, "serve", f"--sink={folder}", *(part for one in settings for part in ("--set", one)),
             "--set", "listen.http.address=", "--set", "admin.address=",
             "--set", f"buffer.disk.path={folder}-spool",
             "--set", f"quarantine.path={folder}-quarantine",
             "--set", "telemetry.address=127.0.0.1:0"], r"^telemetry +http://([^/\s]+)")
-        agents = self.gate.find(r"^listening +grpc (\S+)")
+        agents = self.gate.find(listening)
         self.python = self.start(
             [str(PARTS / "python/bin/python"), str(HERE / "app_python.py")], r"^listening (\d+)",
             SW_AGENT_NAME="shop-python", SW_AGENT_INSTANCE_NAME="python-1",
             SW_AGENT_COLLECTOR_BACKEND_SERVICES=agents, SW_AGENT_COLLECTOR_HEARTBEAT_PERIOD="2",
-            SW_AGENT_METER_REPORTER_PERIOD="2", SW_AGENT_LOGGING_LEVEL="ERROR")
+            SW_AGENT_METER_REPORTER_PERIOD="2", SW_AGENT_LOGGING_LEVEL="ERROR", **known)
         self.node = self.start(
             ["node", str(HERE / "app_node.js")], r"^listening (\d+)",
             NODE_PATH=str(PARTS / "node/node_modules"), SW_AGENT_NAME="shop-node",
-            SW_AGENT_INSTANCE="node-1", SW_AGENT_COLLECTOR_BACKEND_SERVICES=agents)
+            SW_AGENT_INSTANCE="node-1", SW_AGENT_COLLECTOR_BACKEND_SERVICES=agents,
+            **known)
 
     def start(self, *command, **variables):
         process = Process(*command, **variables)
@@ -194,8 +219,8 @@ class Scene:
             process.end()
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+@pytest.fixture(scope="module", params=["clear", "tls"])
+def scene(request, tmp_path_factory):
     if not (PARTS / "python/ready").exists() or not (PARTS / "node/ready").exists():
         pytest.skip("the agents are not there: make check-agents fetches them")
     if shutil.which("node") is None:
@@ -203,7 +228,7 @@ def scene(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sink")
     scene = Scene()
     try:
-        scene.begin(folder)
+        scene.begin(folder, request.param == "tls")
         for _ in range(N_ROUNDS):
             assert scene.ask(scene.python, scene.node) == b"python asked: node leaf"
             assert scene.ask(scene.node, scene.python) == b"node asked: python leaf"
@@ -273,6 +298,16 @@ def test_nothing_above_a_hint_was_found(scene):
     assert above == {}
     assert scene.total("spangate_segments_total", verdict="quarantined") == 0
     assert scene.total("spangate_items_quarantined_total") == 0
+
+
+def test_everybody_came_by_the_port_that_is_open(request, scene):
+    is_secure = "tls" in request.node.name
+    used, other = ("grpc_tls", "grpc") if is_secure else ("grpc", "grpc_tls")
+    assert scene.total("spangate_connections_total", listener=used) >= 2
+    assert scene.total("spangate_connections_total", listener=other) == 0
+    assert scene.total("spangate_connections_refused_total") == 0
+    assert scene.total("spangate_grpc_server_handled_total", code="PERMISSION_DENIED") == 0
+    assert not any(TOKEN in line for line in scene.gate.lines)
 
 
 def test_ledger_is_zero_at_the_end(scene):

@@ -110,7 +110,7 @@ play(struct script *script, struct loop *loop, struct grpc_endpoint *endpoint, s
     int pair[2];
     size_t chunk = 1 + (size_t)in.p[1] * 8;
     check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-    grpc_endpoint_accept(endpoint, pair[1]);
+    grpc_endpoint_accept(endpoint, pair[1], NULL);
     if (script->bits & PREFACED)
         put(loop, pair[0], preface, sizeof(preface) - 1, chunk);
     put(loop, pair[0], in.p + 2, in.n - 2, chunk);

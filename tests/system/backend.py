@@ -35,8 +35,11 @@ class Backend(grpc.GenericRpcHandler):
             futures.ThreadPoolExecutor(max_workers=16),
             options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.so_reuseport", 0)])
         self.server.add_generic_rpc_handlers((self,))
-        self.port = self.server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self.port = self.open_port()
         self.server.start()
+
+    def open_port(self):
+        return self.server.add_insecure_port(f"127.0.0.1:{self.port}")
 
     def stop(self):
         self.gate.set()

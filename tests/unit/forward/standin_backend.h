@@ -197,7 +197,7 @@ standin_on_accept(void *ctx, int descriptor, const struct net_address *peer)
 {
     (void)peer;
     struct standin *standin = ctx;
-    grpc_endpoint_accept(standin->endpoint, descriptor);
+    grpc_endpoint_accept(standin->endpoint, descriptor, NULL);
 }
 
 static inline void

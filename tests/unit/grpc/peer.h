@@ -322,7 +322,7 @@ scene_connect(struct scene *scene)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    grpc_endpoint_accept(scene->endpoint, pair[1]);
+    grpc_endpoint_accept(scene->endpoint, pair[1], NULL);
     return pair[0];
 }
 

@@ -111,7 +111,7 @@ static void
 on_accept(void *ctx, int descriptor, const struct net_address *peer)
 {
     (void)peer;
-    grpc_endpoint_accept(((struct world *)ctx)->endpoint, descriptor);
+    grpc_endpoint_accept(((struct world *)ctx)->endpoint, descriptor, NULL);
 }
 
 static void

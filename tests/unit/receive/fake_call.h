@@ -21,6 +21,8 @@ struct grpc_call {
     bool is_finished, is_half_closed, was_cancelled;
     void **connection_user; /* NULL: the connection is gone */
     enum grpc_status status;
+    const char *token; /* its authentication; NULL: none */
+    enum grpc_trust trust;
     const struct grpc_handler *lost; /* its stream is gone: it is told when the call is finished */
 };
 
@@ -132,6 +134,24 @@ grpc_call_peer(const struct grpc_call *call)
 {
     (void)call;
     return "127.0.0.1:1";
+}
+
+struct bytes
+grpc_call_header(const struct grpc_call *call, const char *name)
+{
+    return strcmp(name, "authentication") == 0 ? bytes_str(call->token) : BYTES_NONE;
+}
+
+void
+grpc_call_trust(struct grpc_call *call, enum grpc_trust trust)
+{
+    call->trust = trust;
+}
+
+enum grpc_trust
+grpc_call_trusts(const struct grpc_call *call)
+{
+    return call->trust;
 }
 
 #endif
