@@ -154,6 +154,9 @@ add_two_labels(const struct scrape *scrape, enum metric_dimension dimension, uin
     } else if (dimension == BY_BACKEND_REASON) {
         add_backend_label(scrape, index / 3);
         text_addf(out, ",reason=\"%s\"", retry_label(index % 3));
+    } else if (dimension == BY_HTTP_PATH_STATUS) {
+        text_addf(out, "method=\"%s\",code=\"%s\"", http_path_label(index),
+                  http_path_status_label(index));
     } else {
         text_addf(out, "method=\"%s\",code=\"%s\"", method_label(index / METRIC_CODES),
                   err_status_name((int)(index % METRIC_CODES)));
@@ -205,6 +208,7 @@ add_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_
     case BY_BACKEND_CODE:
     case BY_BACKEND_REASON:
     case BY_METHOD_CODE:
+    case BY_HTTP_PATH_STATUS:
         add_two_labels(scrape, dimension, index);
         break;
     }
@@ -224,6 +228,21 @@ is_tls_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t
            (value_at(scrape, row, use) != 0 || row == metric_row(METRIC_TLS_RELOAD));
 }
 
+static bool
+is_usual_code(uint32_t index)
+{
+    uint32_t method = index / METRIC_CODES, code = index % METRIC_CODES;
+    uint32_t usual = method == 0 ? 12 : 0; /* UNIMPLEMENTED, OK */
+    return (method == 0 || method_row(method) != NULL) && code == usual;
+}
+
+static bool
+is_usual_status(uint32_t index)
+{
+    bool is_known = index / HTTP_STATUS_COUNT < HTTP_PATH_COUNT;
+    return index % HTTP_STATUS_COUNT == (is_known ? HTTP_STATUS_200 : HTTP_STATUS_404);
+}
+
 /* Wide label sets: what is not zero, and one row of each known name. */
 static bool
 is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
@@ -238,12 +257,10 @@ is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t ind
     if (row->dimension == BY_BACKEND_CODE)
         return is_backend_shown(scrape, index / METRIC_CODES) &&
                (!is_zero || index % METRIC_CODES == 0);
-    if (row->dimension == BY_METHOD_CODE) {
-        uint32_t method = index / METRIC_CODES, code = index % METRIC_CODES;
-        uint32_t usual = method == 0 ? 12 : 0; /* UNIMPLEMENTED, OK */
-        bool is_known = method == 0 || method_row(method) != NULL;
-        return !is_zero || (is_known && code == usual);
-    }
+    if (row->dimension == BY_METHOD_CODE)
+        return !is_zero || is_usual_code(index);
+    if (row->dimension == BY_HTTP_PATH_STATUS)
+        return !is_zero || is_usual_status(index);
     return true;
 }
 

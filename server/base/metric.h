@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/http_path.h"
 #include "base/method.h"
 #include "base/rule_table.h"
 #include "tables/metrics.h"
@@ -38,8 +39,9 @@ enum metric_dimension_size {
     DIMENSION_TLS_USE = 2,                               /* listen.grpc_tls upstream.tls */
     DIMENSION_GOAWAY = 3,                                /* age drain error */
     DIMENSION_METHOD_CODE = METHOD_COUNT * METRIC_CODES, /* method 0 = unknown */
-    DIMENSION_EVICTED = 2,                               /* full expired */
-    DIMENSION_REPLAYED = 3,                              /* replayed repaired refused */
+    DIMENSION_HTTP_PATH_STATUS = (HTTP_PATH_COUNT + 1) * HTTP_STATUS_COUNT, /* last: unknown */
+    DIMENSION_EVICTED = 2,                                                  /* full expired */
+    DIMENSION_REPLAYED = 3, /* replayed repaired refused */
 };
 
 enum metric_dimension {
@@ -57,6 +59,7 @@ enum metric_dimension {
     BY_TLS_USE,
     BY_GOAWAY,
     BY_METHOD_CODE,
+    BY_HTTP_PATH_STATUS,
     BY_EVICTED,
     BY_REPLAYED,
 };

@@ -228,8 +228,11 @@ static int
 run(const struct command_input *in)
 {
     /* Ports the system picks: the demo works beside anything; --set still has the last word. */
-    static const char *const sets[] = {"upstream.kind=sink", "listen.grpc.address=127.0.0.1:0",
-                                       "telemetry.address=127.0.0.1:0", "admin.address=127.0.0.1:0",
+    static const char *const sets[] = {"upstream.kind=sink",
+                                       "listen.grpc.address=127.0.0.1:0",
+                                       "listen.http.address=127.0.0.1:0",
+                                       "telemetry.address=127.0.0.1:0",
+                                       "admin.address=127.0.0.1:0",
                                        "log.level=warn"};
     struct demo demo = {.in = in};
     const struct conf *conf;

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/http_path.h"
 #include "base/method.h"
 #include "command/command.h"
 
@@ -54,6 +55,21 @@ add_method(struct text *out, const struct method_row *row)
 }
 
 static void
+add_http_paths(struct text *out)
+{
+    text_add(out,
+             "\n## Over HTTP\n\nPOST to `listen.http.address`, from `server/tables/http_paths.h`; "
+             "docs/http.md tells of forms and answers.\n\n"
+             "| path | body | is kept and forwarded as | what travels |\n|---|---|---|---|\n");
+    for (unsigned i = 0; i < HTTP_PATH_COUNT; i++) {
+        const struct http_path_row *row = http_path_row((enum http_path)i);
+        text_addf(out, "| `%s` | %s | `%s` | %s |\n", row->text,
+                  row->is_list ? "JSON list" : "JSON or protobuf", method_row(row->method)->path,
+                  row->sentence);
+    }
+}
+
+static void
 print_methods(struct text *out)
 {
     static const struct {
@@ -75,6 +91,7 @@ print_methods(struct text *out)
                   "| path | is |\n|---|---|\n");
     for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
         text_addf(out, "| `%s` | `%s` |\n", aliases[i].path, method_row(aliases[i].method)->path);
+    add_http_paths(out);
 }
 
 static const struct {

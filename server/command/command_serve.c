@@ -81,7 +81,7 @@ print_start(const struct serve *serve)
     text_addf(&out, "\nlistening  grpc %s", or_off(daemon_grpc_address(serve->daemon)));
     if (tls[0] != '\0')
         text_addf(&out, " grpc_tls %s", tls);
-    text_add(&out, "\nupstream   ");
+    text_addf(&out, "  http %s\nupstream   ", or_off(daemon_http_address(serve->daemon)));
     add_upstream(serve, &out);
     text_add(&out, "\nbuffer     ");
     add_buffer(serve, &out);
@@ -222,7 +222,7 @@ const struct command_verb command_serve_verb = {
     .arguments = "",
     .flags = flags,
     .help =
-        "Takes SkyWalking agents' data on gRPC, judges every segment, and forwards to OAP.\n"
+        "Takes SkyWalking agents' data on gRPC and HTTP, judges it, and forwards to OAP.\n"
         "\n"
         "  --sink[=DIR]   forward to a built-in stand-in for OAP; with DIR it stores what\n"
         "                 arrives, one DIR/Service.method.bin for each method\n"

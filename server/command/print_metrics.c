@@ -39,6 +39,7 @@ labels_of(enum metric_dimension dimension)
         [BY_REFUSED] = "reason",
         [BY_GOAWAY] = "reason",
         [BY_METHOD_CODE] = "method, code",
+        [BY_HTTP_PATH_STATUS] = "method, code",
         [BY_EVICTED] = "reason",
         [BY_REPLAYED] = "result",
     };

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/daemon_admin.h"
+#include "daemon/daemon_http.h"
 #include "daemon/daemon_instances.h"
 #include "daemon/daemon_int.h"
 #include "daemon/daemon_quarantine.h"
@@ -386,6 +387,7 @@ set_up_workers(struct daemon *daemon, const struct receive_watch *watch)
             .tls = daemon_tls_listen(daemon->tls),
             .spooler = daemon->spooler,
             .watch = watch,
+            .http_descriptor = daemon_http_take(&daemon->http, i),
             .ctx = daemon,
             .on_drained = on_worker_drained,
             .on_sightings = on_sightings,
@@ -439,6 +441,8 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
         err = daemon_listeners_open(daemon->loop, daemon->conf, on_connection, daemon, why,
                                     &daemon->listeners);
     if (err == ERR_OK)
+        err = daemon_http_open(&daemon->http, daemon->conf, daemon->n_workers, why);
+    if (err == ERR_OK)
         err = daemon_admin_open(daemon, settings->revision, why);
     if (err != ERR_OK) {
         daemon_free(&daemon, NULL);
@@ -473,6 +477,7 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);
     daemon_listeners_shut(daemon->listeners);
+    daemon_http_fini(&daemon->http);
     daemon_admin_close(&daemon->admin);
     daemon_quarantine_close(daemon->quarantine);
     if (daemon->spooler != NULL)
@@ -520,6 +525,12 @@ const char *
 daemon_admin_address(const struct daemon *daemon)
 {
     return daemon->admin_address;
+}
+
+const char *
+daemon_http_address(const struct daemon *daemon)
+{
+    return daemon->http.address;
 }
 
 const char *

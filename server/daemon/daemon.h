@@ -51,6 +51,7 @@ void daemon_stop(struct daemon *);
 /* The bound addresses in text, "" where off. Valid while it lives. */
 const char *daemon_grpc_address(const struct daemon *);
 const char *daemon_grpc_tls_address(const struct daemon *);
+const char *daemon_http_address(const struct daemon *);
 const char *daemon_telemetry_address(const struct daemon *);
 const char *daemon_admin_address(const struct daemon *);
 /* Any thread: adds up all threads' published slots into sums[metric_n_slots()]. */

@@ -5,6 +5,7 @@
 
 #include "base/budget.h"
 #include "daemon/daemon.h"
+#include "daemon/daemon_http.h"
 #include "daemon/daemon_listeners.h"
 #include "daemon/daemon_tls.h"
 #include "daemon/spooler.h"
@@ -53,6 +54,7 @@ struct daemon {
     struct spooler *spooler; /* NULL: buffer.mode is memory */
     struct worker_slot *workers;
     struct daemon_listeners *listeners;
+    struct daemon_http http;
     struct daemon_tls *tls;
     struct daemon_admin *admin;
     struct daemon_quarantine *quarantine;

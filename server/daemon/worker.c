@@ -1,70 +1,22 @@
 /* A worker's thread: set up in one visible order, torn down in reverse. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/worker.h"
-
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/block.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "daemon/worker_judging.h"
+#include "daemon/worker_int.h"
 #include "daemon/worker_replay.h"
 #include "daemon/worker_store.h"
-#include "grpc/grpc_endpoint.h"
-#include "integrity/integrity.h"
-#include "net/loop.h"
-#include "receive/receive.h"
-#include "store/store.h"
 
 enum {
-    WORKER_MAGIC = 0x574f524b,
     KEEP_BLOCKS = 64, /* 16 MiB of blocks that need no page fault */
     HEARTBEAT_US = 1000 * 1000,
-    ROOM_US = 100 * 1000,              /* a short store looks again for room */
-    LAST_BATCHES_US = 2 * 1000 * 1000, /* after the drain: for batches still on their way */
-    GIVE_BACK_US = 100 * 1000,         /* forward is asked for batches so often at most */
+    ROOM_US = 100 * 1000,      /* a short store looks again for room */
+    GIVE_BACK_US = 100 * 1000, /* forward is asked for batches so often at most */
     LAST_PARCELS_MS = 100,
-};
-
-enum worker_state { WORKER_SERVES, WORKER_DRAINS, WORKER_DRAINED };
-
-struct worker {
-    uint32_t magic;
-    struct worker_settings settings;
-    char name[16];
-    pthread_t thread;
-    sem_t is_set_up;
-
-    /* The worker's thread only. */
-    enum worker_state state;
-    struct loop *loop;
-    struct budget budget;
-    struct block_cache blocks;
-    struct integrity *integrity;
-    struct worker_judging judging; /* the settings of it */
-    struct receive *receive;
-    struct store *store;
-    struct forward *forward;
-    struct grpc_endpoint *endpoint;
-    struct loop_turn *store_turn, *metrics_turn;
-    struct loop_timer heartbeat, deadline, room;
-    struct loop_alarm *hand_over; /* what waits for company goes to the spool */
-    uint64_t hand_over_us;        /* 0: not set */
-    uint64_t gave_back_us;
-    bool has_backend, is_discard, is_flushing, is_resting;
-    uint32_t n_accepted; /* letters with a descriptor */
-    bool is_endpoint_drained;
-
-    /* Read by others. */
-    _Atomic uint32_t n_given, n_ended;
-    _Atomic uint64_t received_bytes;
-    _Atomic uint64_t heartbeat_us;
 };
 
 /* Mail from the control thread and the spooler. */
@@ -85,59 +37,6 @@ struct worker_letter {
     worker_run_fn *run;
     void *ctx;
 };
-
-static void
-report_drained(struct worker *worker)
-{
-    if (worker->state != WORKER_DRAINS)
-        return;
-    worker->state = WORKER_DRAINED;
-    loop_timer_cancel(&worker->deadline);
-    worker->settings.on_drained(worker->settings.ctx, worker);
-}
-
-/* No call begins any more; those under way get a little time, their records would go out twice. */
-static void
-rest(struct worker *worker)
-{
-    worker->is_resting = true;
-    forward_rest(worker->forward);
-    loop_timer_in(&worker->deadline, LAST_BATCHES_US);
-}
-
-static void
-on_deadline(void *ctx)
-{
-    struct worker *worker = ctx;
-    CHECK_OBJ(worker, WORKER_MAGIC);
-    if (worker->is_flushing && !worker->is_resting) {
-        log_info("daemon", "the time to flush is over", "held=%llu",
-                 (unsigned long long)store_n_held(worker->store));
-        worker->is_flushing = false;
-        rest(worker);
-        store_wind_up(worker->store);
-        return;
-    }
-    log_warn("daemon", "drain ran out of time", "connections=%u held=%llu",
-             grpc_endpoint_n_connections(worker->endpoint),
-             (unsigned long long)store_n_held(worker->store));
-    report_drained(worker);
-}
-
-static void
-start_drain(struct worker *worker)
-{
-    if (worker->state != WORKER_SERVES)
-        return;
-    worker->state = WORKER_DRAINS;
-    const struct conf *conf = worker->settings.conf;
-    receive_set_ready(worker->receive, false);
-    forward_flush(worker->forward);
-    if (conf->shutdown.flush_ms == 0)
-        store_wind_up(worker->store);
-    loop_timer_in(&worker->deadline, conf->shutdown.drain_ms * 1000 + LAST_BATCHES_US);
-    grpc_endpoint_drain(worker->endpoint);
-}
 
 /* What was handed over minus what is still there. */
 static void
@@ -195,7 +94,7 @@ on_letter(struct loop_letter *base)
         receive_set_ready(worker->receive, letter->value != 0);
         break;
     case LETTER_DRAIN:
-        start_drain(worker);
+        worker_drain_start(worker);
         break;
     case LETTER_PARCEL:
         take_parcel(worker, letter->parcel);
@@ -280,7 +179,8 @@ uint32_t
 worker_n_connections(const struct worker *worker)
 {
     return atomic_load_explicit(&worker->n_given, memory_order_relaxed) -
-           atomic_load_explicit(&worker->n_ended, memory_order_relaxed);
+           atomic_load_explicit(&worker->n_ended, memory_order_relaxed) +
+           worker_http_n_connections(worker->http);
 }
 
 uint64_t
@@ -310,18 +210,6 @@ on_room(void *ctx)
 }
 
 static void
-on_endpoint_drained(void *ctx)
-{
-    struct worker *worker = ctx;
-    worker->is_endpoint_drained = true;
-    uint64_t flush_ms = worker->settings.conf->shutdown.flush_ms;
-    if (worker->state != WORKER_DRAINS || flush_ms == 0)
-        return;
-    worker->is_flushing = true;
-    loop_timer_in(&worker->deadline, flush_ms * 1000);
-}
-
-static void
 on_connections(void *ctx, uint32_t n)
 {
     struct worker *worker = ctx;
@@ -334,23 +222,6 @@ on_parcel(void *ctx, struct parcel *parcel)
 {
     struct worker *worker = ctx;
     spooler_send(worker->settings.spooler, worker, worker->settings.index, parcel);
-}
-
-/* Everything that would be lost with us is safe or gone; what stays on disk is for the next start,
- * unless shutdown.flush gives it time. Calls under way get a little more: their records would go
- * out twice. */
-static void
-look_for_end(struct worker *worker)
-{
-    if (!worker->is_endpoint_drained || receive_n_calls(worker->receive) != 0 ||
-        store_n_volatile(worker->store) != 0)
-        return;
-    if (worker->is_flushing && !store_is_empty(worker->store))
-        return;
-    if (!worker->is_resting)
-        rest(worker);
-    if (!forward_has_calls(worker->forward))
-        report_drained(worker);
 }
 
 static void
@@ -397,7 +268,7 @@ on_store_turn(void *ctx)
     if (store_is_short(worker->store) && !loop_timer_is_armed(&worker->room))
         loop_timer_in(&worker->room, ROOM_US);
     if (worker->state == WORKER_DRAINS)
-        look_for_end(worker);
+        worker_drain_look(worker);
 }
 
 static void
@@ -480,7 +351,7 @@ new_receive(struct worker *worker)
         .auth = {conf->listen.auth.tokens.items, conf->listen.auth.tokens.n,
                  conf->listen.auth.exempt_control_calls},
         .ctx = worker,
-        .on_drained = on_endpoint_drained,
+        .on_drained = worker_drain_on_endpoint,
         .on_connections = on_connections,
         .watch = worker->settings.watch,
     };
@@ -521,10 +392,12 @@ set_up(struct worker *worker)
     worker->has_backend = true;
     worker->is_discard = worker->settings.conf->upstream.kind == CONF_KIND_DISCARD;
     worker->endpoint = new_endpoint(worker);
+    worker->http =
+        worker_http_new(&worker->settings, worker->loop, worker->receive, &worker->budget);
     worker->hand_over = loop_alarm_new(worker->loop, on_time_for_turn, worker);
     worker->store_turn = loop_turn_add(worker->loop, TURN_STORE, on_store_turn, worker);
     worker->metrics_turn = loop_turn_add(worker->loop, TURN_METRICS, on_metrics_turn, worker);
-    loop_timer_init(&worker->deadline, worker->loop, on_deadline, worker);
+    loop_timer_init(&worker->deadline, worker->loop, worker_drain_on_deadline, worker);
     loop_timer_init(&worker->room, worker->loop, on_time_for_turn, worker);
     loop_timer_init(&worker->heartbeat, worker->loop, on_heartbeat, worker);
     loop_timer_in(&worker->heartbeat, HEARTBEAT_US);
@@ -539,6 +412,7 @@ tear_down(struct worker *worker)
     loop_timer_cancel(&worker->heartbeat);
     loop_timer_cancel(&worker->deadline);
     grpc_endpoint_free(&worker->endpoint);
+    worker_http_close(worker->http);
     forward_free(&worker->forward);
     loop_run_once(worker->loop, 0); /* deferred frees, and the last settlements */
     store_wind_up(worker->store);
@@ -549,6 +423,7 @@ tear_down(struct worker *worker)
     send_sightings(worker);           /* the last word on who was here */
     loop_timer_cancel(&worker->room); /* a short store armed it at the end of every turn */
     loop_alarm_free(&worker->hand_over);
+    worker_http_free(&worker->http);
     receive_free(&worker->receive);
     store_free(&worker->store);
     integrity_free(&worker->integrity);

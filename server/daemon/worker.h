@@ -30,6 +30,7 @@ struct worker_settings {
     struct tls_slot *tls;              /* of listen.grpc_tls; NULL: off */
     struct spooler *spooler;           /* NULL: buffer.mode is memory */
     const struct receive_watch *watch; /* NULL: nobody looks on */
+    int http_descriptor;               /* the worker's share of the HTTP port; -1: none */
     void *ctx;
     /* On the worker's thread, once after worker_drain. */
     void (*on_drained)(void *ctx, struct worker *);

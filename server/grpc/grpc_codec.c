@@ -1,4 +1,4 @@
-/* Inflating gzip, with a limit. */
+/* Inflating gzip and deflate, with a limit. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "grpc/grpc_codec.h"
 
@@ -7,7 +7,9 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { FIRST_BYTES = 16 * 1024, GZIP_WINDOW = 15 + 16, LEAST_GZIP = 18 };
+enum { FIRST_BYTES = 16 * 1024, LEAST_GZIP = 18 };
+/* zlib's window bits say the form too. */
+enum { WINDOW_ZLIB = 15, WINDOW_GZIP = 15 + 16, WINDOW_RAW = -15 };
 
 struct grpc_codec {
     struct budget *budget;
@@ -73,14 +75,14 @@ grow(struct grpc_codec *codec, uint32_t limit)
 }
 
 static bool
-prepare(struct grpc_codec *codec, struct bytes message)
+prepare(struct grpc_codec *codec, struct bytes message, int window)
 {
     if (codec->is_ready) {
-        if (inflateReset(&codec->zlib) != Z_OK)
+        if (inflateReset2(&codec->zlib, window) != Z_OK)
             return false;
     } else {
         codec->zlib = (z_stream){0};
-        if (inflateInit2(&codec->zlib, GZIP_WINDOW) != Z_OK)
+        if (inflateInit2(&codec->zlib, window) != Z_OK)
             return false;
         codec->is_ready = true;
     }
@@ -111,15 +113,15 @@ step(struct grpc_codec *codec, uint32_t *n, uint32_t limit, bool *is_beyond)
     return result;
 }
 
-enum err
-grpc_codec_inflate(struct grpc_codec *codec, struct bytes message, uint32_t limit,
-                   struct bytes *out)
+static enum err
+inflate_all(struct grpc_codec *codec, struct bytes message, int window, uint32_t limit,
+            struct bytes *out)
 {
     uint32_t n = 0;
     bool is_beyond = false;
     int result = Z_OK;
     *out = BYTES_NONE;
-    if (!prepare(codec, message))
+    if (!prepare(codec, message, window))
         return ERR_GZIP;
     /* Without progress zlib says Z_BUF_ERROR, so a member that is cut off ends this as well. */
     while (result == Z_OK && !is_beyond)
@@ -128,4 +130,25 @@ grpc_codec_inflate(struct grpc_codec *codec, struct bytes message, uint32_t limi
     if (is_beyond)
         return ERR_TOO_LARGE;
     return result == Z_STREAM_END && codec->zlib.avail_in == 0 ? ERR_OK : ERR_GZIP;
+}
+
+enum err
+grpc_codec_inflate(struct grpc_codec *codec, struct bytes message, uint32_t limit,
+                   struct bytes *out)
+{
+    return inflate_all(codec, message, WINDOW_GZIP, limit, out);
+}
+
+/* A zlib header (RFC 1950, 2.2): method 8, and 31 divides both bytes together. */
+static bool
+has_zlib_header(struct bytes body)
+{
+    return body.n >= 2 && (body.p[0] & 0x0f) == 8 && (body.p[0] << 8 | body.p[1]) % 31 == 0;
+}
+
+enum err
+grpc_codec_inflate_deflate(struct grpc_codec *codec, struct bytes body, uint32_t limit,
+                           struct bytes *out)
+{
+    return inflate_all(codec, body, has_zlib_header(body) ? WINDOW_ZLIB : WINDOW_RAW, limit, out);
 }

@@ -1,4 +1,4 @@
-/* gzip of single gRPC messages; the only home of zlib. */
+/* gzip of single gRPC messages and HTTP bodies; the only home of zlib. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef GRPC_GRPC_CODEC_H
 #define GRPC_GRPC_CODEC_H
@@ -22,6 +22,10 @@ uint32_t grpc_codec_claim(struct bytes message);
  * comes, charged to the budget. */
 enum err grpc_codec_inflate(struct grpc_codec *, struct bytes message, uint32_t limit,
                             struct bytes *out) MUST_CHECK;
+/* As grpc_codec_inflate, for HTTP's "deflate": zlib's form (RFC 9110, 8.4.1.2), or the bare one
+ * that some senders mean by that word. */
+enum err grpc_codec_inflate_deflate(struct grpc_codec *, struct bytes body, uint32_t limit,
+                                    struct bytes *out) MUST_CHECK;
 /* Gives large output back. */
 void grpc_codec_release(struct grpc_codec *);
 

@@ -10,42 +10,18 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "message/descriptor_int.h"
+#include "message/json_place_int.h"
 #include "message/message.h"
 
 struct message_json {
     json_t *root;
 };
 
-/* Where the reader is, for the error's text; on the stack of the recursion. */
-struct place {
-    const struct place *parent;
-    const char *name; /* NULL: index counts */
-    size_t index;
-};
-
 struct reader {
     struct text out;
     struct message_json_error *error;
 };
-
-static void
-say(struct message_json_error *error, size_t line, size_t column, struct bytes words)
-{
-    struct text plain = TEXT_EMPTY;
-    text_add_plain(&plain, words, sizeof(error->text));
-    error->line = line;
-    error->column = column;
-    struct bytes fits = text_bytes(&plain);
-    if (fits.n >= sizeof(error->text))
-        fits.n = sizeof(error->text) - 1;
-    fits.n = utf8_valid_prefix(fits);
-    if (fits.n > 0)
-        memcpy(error->text, fits.p, fits.n);
-    error->text[fits.n] = '\0';
-    text_fini(&plain);
-}
 
 enum err
 message_json_open(struct bytes json, struct message_json **out, struct message_json_error *error)
@@ -56,7 +32,7 @@ message_json_open(struct bytes json, struct message_json **out, struct message_j
     if (root == NULL) {
         size_t line = why.line > 0 ? (size_t)why.line : 0;
         size_t column = why.line > 0 && why.column >= 0 ? (size_t)why.column + 1 : 0;
-        say(error, line, column, bytes_str(why.text));
+        json_place_say(error, line, column, bytes_str(why.text));
         return ERR_JSON;
     }
     *out = mem_new(struct message_json);
@@ -86,27 +62,10 @@ message_json_count(const struct message_json *document)
     return json_is_array(document->root) ? json_array_size(document->root) : 1;
 }
 
-static void
-add_place(struct text *words, const struct place *place)
-{
-    if (place == NULL)
-        return;
-    add_place(words, place->parent);
-    if (place->name == NULL)
-        text_addf(words, "[%zu]", place->index);
-    else
-        text_addf(words, "%s%.40s", words->n > 0 ? "." : "", place->name); /* a map's key is long */
-}
-
 static enum err
-refuse(struct reader *reader, const struct place *place, const char *expected)
+refuse(struct reader *reader, const struct json_place *place, const char *expected)
 {
-    struct text words = TEXT_EMPTY;
-    add_place(&words, place);
-    text_addf(&words, "%s%s", words.n > 0 ? ": " : "", expected);
-    say(reader->error, 0, 0, text_bytes(&words));
-    text_fini(&words);
-    return ERR_JSON;
+    return json_place_refuse(reader->error, place, expected);
 }
 
 static void
@@ -207,7 +166,7 @@ integer_of(const json_t *value, int64_t *out)
 }
 
 static enum err
-read_integer(struct reader *reader, const struct place *place,
+read_integer(struct reader *reader, const struct json_place *place,
              const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     int64_t number;
@@ -223,8 +182,8 @@ read_integer(struct reader *reader, const struct place *place,
 }
 
 static enum err
-read_enum(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-          const json_t *value)
+read_enum(struct reader *reader, const struct json_place *place,
+          const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     int64_t number;
     if (json_is_string(value)) {
@@ -247,8 +206,8 @@ read_enum(struct reader *reader, const struct place *place, const ProtobufCField
 }
 
 static enum err
-read_bool(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-          const json_t *value)
+read_bool(struct reader *reader, const struct json_place *place,
+          const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     const char *text = json_is_string(value) ? json_string_value(value) : "";
     bool is_true = json_is_true(value) || strcmp(text, "true") == 0;
@@ -262,8 +221,8 @@ read_bool(struct reader *reader, const struct place *place, const ProtobufCField
 }
 
 static enum err
-read_double(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-            const json_t *value)
+read_double(struct reader *reader, const struct json_place *place,
+            const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     union {
         double number;
@@ -284,8 +243,8 @@ read_double(struct reader *reader, const struct place *place, const ProtobufCFie
 }
 
 static enum err
-read_string(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-            const json_t *value)
+read_string(struct reader *reader, const struct json_place *place,
+            const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     if (!json_is_string(value))
         return refuse(reader, place, "a string is expected");
@@ -295,11 +254,11 @@ read_string(struct reader *reader, const struct place *place, const ProtobufCFie
     return ERR_OK;
 }
 
-static enum err read_object(struct reader *reader, const struct place *place,
+static enum err read_object(struct reader *reader, const struct json_place *place,
                             const ProtobufCMessageDescriptor *descriptor, const json_t *object);
 
 static enum err
-read_message(struct reader *reader, const struct place *place,
+read_message(struct reader *reader, const struct json_place *place,
              const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     if (!json_is_object(value))
@@ -311,8 +270,8 @@ read_message(struct reader *reader, const struct place *place,
 }
 
 static enum err
-read_value(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-           const json_t *value)
+read_value(struct reader *reader, const struct json_place *place,
+           const ProtobufCFieldDescriptor *field, const json_t *value)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_INT32:
@@ -344,13 +303,13 @@ read_value(struct reader *reader, const struct place *place, const ProtobufCFiel
 }
 
 static enum err
-read_list(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-          const json_t *list)
+read_list(struct reader *reader, const struct json_place *place,
+          const ProtobufCFieldDescriptor *field, const json_t *list)
 {
     if (!json_is_array(list))
         return refuse(reader, place, "a list is expected");
     for (size_t i = 0; i < json_array_size(list); i++) {
-        struct place element = {place, NULL, i};
+        struct json_place element = {place, NULL, i};
         enum err err = read_value(reader, &element, field, json_array_get(list, i));
         if (err != ERR_OK)
             return err;
@@ -360,15 +319,15 @@ read_list(struct reader *reader, const struct place *place, const ProtobufCField
 
 /* map<string, string>: each member becomes an entry of key and value. */
 static enum err
-read_map(struct reader *reader, const struct place *place, const ProtobufCFieldDescriptor *field,
-         json_t *object)
+read_map(struct reader *reader, const struct json_place *place,
+         const ProtobufCFieldDescriptor *field, json_t *object)
 {
     if (!json_is_object(object))
         return refuse(reader, place, "an object is expected");
     const ProtobufCFieldDescriptor *of_value = &descriptor_submessage(field)->fields[1];
     for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
         const char *key = json_object_iter_key(at);
-        struct place member = {place, key, 0};
+        struct json_place member = {place, key, 0};
         size_t start = begin_frame(reader);
         add_string(reader, 1, bytes_of(key, json_object_iter_key_len(at)));
         enum err err = read_value(reader, &member, of_value, json_object_iter_value(at));
@@ -399,7 +358,7 @@ other_of_oneof(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFiel
 }
 
 static enum err
-read_object(struct reader *reader, const struct place *place,
+read_object(struct reader *reader, const struct json_place *place,
             const ProtobufCMessageDescriptor *descriptor, const json_t *object)
 {
     enum err err = ERR_OK;
@@ -408,7 +367,7 @@ read_object(struct reader *reader, const struct place *place,
         json_t *value = json_object_get(object, field->name);
         if (value == NULL || json_is_null(value))
             continue;
-        struct place member = {place, field->name, 0};
+        struct json_place member = {place, field->name, 0};
         if (other_of_oneof(descriptor, field, object) != NULL)
             err = refuse(reader, &member, "another member of its oneof is set too");
         else if (descriptor_is_map(descriptor, field))
@@ -426,7 +385,7 @@ message_json_read(const struct message_json *document, size_t index, enum messag
                   struct arena *arena, struct bytes *out, struct message_json_error *error)
 {
     struct reader reader = {TEXT_EMPTY, error};
-    struct place place = {NULL, NULL, index};
+    struct json_place place = {NULL, NULL, index};
     bool is_list = json_is_array(document->root);
     const json_t *object = is_list ? json_array_get(document->root, index) : document->root;
     const ProtobufCMessageDescriptor *descriptor = descriptor_of(type);

@@ -28,64 +28,51 @@ enum {
     HEADER_MAX_BYTES = 8 * 1024,
     IDLE_S = 60,
     TICK_US = 300 * 1000,
+    DRAIN_IDLE_US = 1000 * 1000, /* a client may just be about to send */
     SLOW_US = 5 * 1000 * 1000, /* so long a client may take for its answer, when others want room */
     METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
               EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH,
 };
 
-/* One of the clients. */
-struct connection {
-    TAILQ_ENTRY(connection) link;
-    struct http1 *http;
-    struct bufferevent *stream;       /* held until its evhttp_connection is known; then NULL */
-    struct evhttp_connection *evhttp; /* NULL: not known yet */
-    struct http1_pending *pending;    /* NULL: no answer is owed */
-    uint64_t asked_us;                /* the last request */
-};
-TAILQ_HEAD(connection_list, connection);
-
-struct http1 {
-    uint32_t magic;
-    bool in_handler, is_closed;
-    size_t max_body;
-    struct loop *loop;
-    struct evhttp *server;
-    struct evhttp_bound_socket *socket;
-    struct http1_socket unix_socket;
-    http1_handler_fn *handler;
-    void *ctx;
-    struct connection_list connections; /* that which is quiet longest comes first */
-    uint32_t n_connections;
-    struct loop_turn *turn;
-    struct loop_timer tick;
-};
-
 struct http1_request {
     struct http1 *http;
+    struct http1_connection *connection;
     struct evhttp_request *request;
     struct evkeyvalq query;
     bool is_answered;
 };
 
 struct http1_pending {
-    struct connection *connection;
+    struct http1_connection *connection;
     struct evhttp_request *request;
     void (*on_gone)(void *ctx);
     void *ctx;
 };
 
 static void
-forget(struct connection *connection)
+tell_connections(struct http1 *http)
+{
+    if (http->service.on_connections != NULL)
+        http->service.on_connections(http->service.ctx, http->n_connections);
+}
+
+static void
+forget(struct http1_connection *connection)
 {
     struct http1 *http = connection->http;
-    TAILQ_REMOVE(&http->connections, connection, link);
+    struct http1_connections *list = connection->stream != NULL ? &http->fresh : &http->connections;
+    TAILQ_REMOVE(list, connection, link);
     http->n_connections--;
+    http1_intake_release(connection, true);
+    if (http->reading == connection)
+        http->reading = NULL;
     mem_free(connection);
+    tell_connections(http);
 }
 
 /* The answer that is owed will not come. */
 static void
-abandon(struct connection *connection)
+abandon(struct http1_connection *connection)
 {
     struct http1_pending *pending = connection->pending;
     if (pending == NULL)
@@ -103,7 +90,7 @@ static void
 on_connection_end(struct evhttp_connection *evhttp, void *ctx)
 {
     (void)evhttp;
-    struct connection *connection = ctx;
+    struct http1_connection *connection = ctx;
     CHECK_OBJ(connection->http, HTTP1_MAGIC);
     abandon(connection);
     forget(connection);
@@ -111,16 +98,21 @@ on_connection_end(struct evhttp_connection *evhttp, void *ctx)
 
 /* evhttp's connection is the context of the stream's callbacks, which are gone with it. */
 static void
-adopt(struct connection *connection)
+adopt(struct http1_connection *connection)
 {
     bufferevent_event_cb on_event = NULL;
     void *evhttp = NULL;
     struct bufferevent *stream = connection->stream;
+    struct http1 *http = connection->http;
     bufferevent_getcb(stream, NULL, NULL, &on_event, &evhttp);
-    connection->stream = NULL;
     if (on_event != NULL) {
+        TAILQ_REMOVE(&http->fresh, connection, link);
+        TAILQ_INSERT_TAIL(&http->connections, connection, link);
+        connection->stream = NULL;
         connection->evhttp = evhttp;
         evhttp_connection_set_closecb(evhttp, on_connection_end, connection);
+        if (connection->is_refused)
+            evhttp_connection_free(evhttp);
     } else {
         forget(connection);
     }
@@ -130,13 +122,21 @@ adopt(struct connection *connection)
 static void
 adopt_all(struct http1 *http)
 {
-    struct connection *connection = TAILQ_FIRST(&http->connections);
-    while (connection != NULL) {
-        struct connection *next = TAILQ_NEXT(connection, link);
-        if (connection->stream != NULL)
-            adopt(connection);
-        connection = next;
-    }
+    while (!TAILQ_EMPTY(&http->fresh))
+        adopt(TAILQ_FIRST(&http->fresh));
+}
+
+/* Who is in the kernel's queue has connected already. */
+static void
+stop_accepting(struct http1 *http)
+{
+    if (http->socket == NULL)
+        return;
+    struct pollfd one = {.fd = evhttp_bound_socket_get_fd(http->socket), .events = POLLIN};
+    if (poll(&one, 1, 0) > 0)
+        return;
+    evhttp_del_accept_socket(http->server, http->socket);
+    http->socket = NULL;
 }
 
 static void
@@ -145,12 +145,15 @@ on_turn(void *ctx)
     struct http1 *http = ctx;
     CHECK_OBJ(http, HTTP1_MAGIC);
     adopt_all(http);
+    http1_intake_turn(http);
+    if (http->is_draining)
+        stop_accepting(http);
 }
 
 static void
 end_quietest(struct http1 *http)
 {
-    struct connection *connection;
+    struct http1_connection *connection;
     TAILQ_FOREACH(connection, &http->connections, link)
     {
         if (connection->pending == NULL)
@@ -169,18 +172,24 @@ on_accept(struct event_base *base, void *ctx)
     CHECK_OBJ(http, HTTP1_MAGIC);
     loop_enter(http->loop);
     adopt_all(http);
-    while (http->n_connections >= HTTP1_CONNECTIONS)
+    bool is_for_many = http->service.max_connections != 0;
+    while (!is_for_many && http->n_connections >= HTTP1_CONNECTIONS)
         end_quietest(http);
-    struct connection *connection = mem_new(struct connection);
+    struct http1_connection *connection = mem_new(struct http1_connection);
     connection->http = http;
+    connection->is_refused = is_for_many && http->n_connections >= http->service.max_connections;
+    if (connection->is_refused)
+        http->service.on_refused(http->service.ctx);
     connection->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     check(connection->stream != NULL);
     bufferevent_incref(connection->stream);
     /* A whole request fits; what is sent while we answer waits in the kernel. */
     bufferevent_setwatermark(connection->stream, EV_READ, 0,
-                             http->max_body + 2 * (size_t)HEADER_MAX_BYTES);
-    TAILQ_INSERT_TAIL(&http->connections, connection, link);
+                             http->service.max_body + 2 * (size_t)HEADER_MAX_BYTES);
+    http1_intake_watch(connection);
+    TAILQ_INSERT_TAIL(&http->fresh, connection, link);
     http->n_connections++;
+    tell_connections(http);
     return connection->stream;
 }
 
@@ -200,28 +209,41 @@ has_gone(struct evhttp_connection *evhttp)
     return poll(&one, 1, 0) > 0;
 }
 
+/* No answer is owed, and nobody waits for what might come. */
+static bool
+is_over(struct http1_connection *connection)
+{
+    const struct http1 *http = connection->http;
+    if (connection->received_bytes > 0)
+        return http1_intake_is_slow(connection);
+    return http->is_draining && clock_mono_us() - http->drain_us >= DRAIN_IDLE_US;
+}
+
 /* evhttp does not read while an answer is owed. */
 static void
 on_tick(void *ctx)
 {
     struct http1 *http = ctx;
     CHECK_OBJ(http, HTTP1_MAGIC);
-    struct connection *connection = TAILQ_FIRST(&http->connections);
+    struct http1_connection *connection = TAILQ_FIRST(&http->connections);
     while (connection != NULL) {
-        struct connection *next = TAILQ_NEXT(connection, link);
-        if (connection->pending != NULL && has_gone(connection->evhttp))
+        struct http1_connection *next = TAILQ_NEXT(connection, link);
+        if (connection->pending != NULL ? has_gone(connection->evhttp) : is_over(connection))
             evhttp_connection_free(connection->evhttp);
         connection = next;
     }
-    evconnlistener_enable(evhttp_bound_socket_get_listener(http->socket));
+    if (http->socket != NULL && !http->intake.is_full)
+        evconnlistener_enable(evhttp_bound_socket_get_listener(http->socket));
     loop_timer_in(&http->tick, TICK_US);
 }
 
 /* The length is told in HTTP/1.0 too: a client sees when an answer was cut. For HEAD it is that of
  * the body that a GET would have brought. */
 static void
-send_answer(struct evhttp_request *request, int status, const char *content_type, struct bytes body)
+send_answer(struct http1_connection *connection, struct evhttp_request *request, int status,
+            const char *content_type, struct bytes body)
 {
+    struct http1 *http = connection->http;
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct evbuffer *out = evbuffer_new();
     char length[24];
@@ -230,21 +252,29 @@ send_answer(struct evhttp_request *request, int status, const char *content_type
     if (status != 204)
         evhttp_add_header(headers, "Content-Length", length);
     evhttp_add_header(headers, "Content-Type", content_type);
+    if (http->is_draining)
+        evhttp_add_header(headers, "Connection", "close");
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
     evhttp_add_header(headers, "Content-Security-Policy",
                       "default-src 'none'; frame-ancestors 'none'");
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
         check(evbuffer_add(out, body.p, body.n) == 0);
-    evhttp_send_reply(request, status, NULL, out);
+    http1_intake_release(connection, false);
+    http->is_answering = true;
+    evhttp_send_reply(request, status, NULL, out); /* may end the connection */
+    http->is_answering = false;
     evbuffer_free(out);
 }
 
-static struct connection *
+static struct http1_connection *
 find_connection(struct http1 *http, struct evhttp_request *request)
 {
     struct evhttp_connection *evhttp = evhttp_request_get_connection(request);
-    struct connection *connection;
+    struct http1_connection *connection = http->reading;
+    /* evhttp takes the request's lines out of the stream just before it calls us. */
+    if (connection != NULL && connection->evhttp == evhttp)
+        return connection;
     TAILQ_FOREACH(connection, &http->connections, link)
     {
         if (connection->evhttp == evhttp)
@@ -255,7 +285,7 @@ find_connection(struct http1 *http, struct evhttp_request *request)
 
 /* What the client has not taken of its answer. */
 static size_t
-n_unsent(const struct connection *connection)
+n_unsent(const struct http1_connection *connection)
 {
     struct bufferevent *stream = evhttp_connection_get_bufferevent(connection->evhttp);
     return evbuffer_get_length(bufferevent_get_output(stream));
@@ -266,7 +296,7 @@ n_unsent(const struct connection *connection)
 static bool
 make_room(struct http1 *http)
 {
-    struct connection *connection, *next;
+    struct http1_connection *connection, *next;
     size_t n = 0;
     TAILQ_FOREACH(connection, &http->connections, link) n += n_unsent(connection);
     for (connection = TAILQ_FIRST(&http->connections); connection != NULL && n > HTTP1_UNSENT_BYTES;
@@ -287,9 +317,11 @@ refusal(struct http1 *http)
 {
     if (http->is_closed) /* in this turn, by the handler of another request */
         return BYTES("{\"error\":\"spangate is ending\"}\n");
-    return make_room(http) ? BYTES_NONE
-                           : BYTES("{\"error\":\"too many answers wait for slow clients; try "
-                                   "again in some seconds\"}\n");
+    /* Of many, none asks for much. */
+    return http->service.max_connections != 0 || make_room(http)
+               ? BYTES_NONE
+               : BYTES("{\"error\":\"too many answers wait for slow clients; try "
+                       "again in some seconds\"}\n");
 }
 
 static void
@@ -297,17 +329,17 @@ on_request(struct evhttp_request *request, void *ctx)
 {
     struct http1 *http = ctx;
     CHECK_OBJ(http, HTTP1_MAGIC);
-    struct http1_request own = {.http = http, .request = request};
     loop_enter(http->loop);
     adopt_all(http);
-    struct connection *connection = find_connection(http, request);
+    struct http1_connection *connection = find_connection(http, request);
     check(connection != NULL && connection->pending == NULL);
+    struct http1_request own = {.http = http, .connection = connection, .request = request};
     TAILQ_REMOVE(&http->connections, connection, link);
     TAILQ_INSERT_TAIL(&http->connections, connection, link);
     connection->asked_us = clock_mono_us();
     struct bytes why = refusal(http);
     if (why.n > 0) {
-        send_answer(request, 503, "application/json", why);
+        send_answer(connection, request, 503, "application/json", why);
         return;
     }
     const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
@@ -315,7 +347,7 @@ on_request(struct evhttp_request *request, void *ctx)
     if (query != NULL && evhttp_parse_query_str(query, &own.query) != 0)
         TAILQ_INIT(&own.query); /* libevent has freed what it had read */
     http->in_handler = true;
-    http->handler(http->ctx, &own);
+    http->service.handler(http->service.ctx, &own);
     http->in_handler = false;
     check(own.is_answered);
     evhttp_clear_headers(&own.query);
@@ -329,14 +361,20 @@ ignore_sigpipe(void)
     check(sigaction(SIGPIPE, &ignore, NULL) == 0);
 }
 
-static void
-serve(struct http1 *http, int descriptor)
+struct http1 *
+http1_serve(struct loop *loop, int descriptor, const struct http1_service *service)
 {
+    ignore_sigpipe();
+    struct http1 *http = mem_new(struct http1);
+    http->magic = HTTP1_MAGIC;
+    http->loop = loop;
+    http->service = *service;
     TAILQ_INIT(&http->connections);
-    http->server = evhttp_new(loop_base(http->loop));
+    TAILQ_INIT(&http->fresh);
+    http->server = evhttp_new(loop_base(loop));
     check(http->server != NULL);
     evhttp_set_max_headers_size(http->server, HEADER_MAX_BYTES);
-    evhttp_set_max_body_size(http->server, (ev_ssize_t)http->max_body);
+    evhttp_set_max_body_size(http->server, (ev_ssize_t)service->max_body);
     evhttp_set_allowed_methods(http->server, METHODS);
     evhttp_set_timeout(http->server, IDLE_S);
     evhttp_set_bevcb(http->server, on_accept, http);
@@ -344,9 +382,10 @@ serve(struct http1 *http, int descriptor)
     http->socket = evhttp_accept_socket_with_handle(http->server, descriptor);
     check(http->socket != NULL);
     evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(http->socket), on_accept_error);
-    http->turn = loop_turn_add(http->loop, TURN_LINKS, on_turn, http);
-    loop_timer_init(&http->tick, http->loop, on_tick, http);
+    http->turn = loop_turn_add(loop, TURN_LINKS, on_turn, http);
+    loop_timer_init(&http->tick, loop, on_tick, http);
     loop_timer_in(&http->tick, TICK_US);
+    return http;
 }
 
 enum err
@@ -360,17 +399,30 @@ http1_open(struct loop *loop, const char *address, size_t max_body, http1_handle
                                 : listener_bind(address, why, &descriptor);
     if (err != ERR_OK)
         return err;
-    ignore_sigpipe();
-    struct http1 *http = mem_new(struct http1);
-    http->magic = HTTP1_MAGIC;
-    http->max_body = max_body;
-    http->loop = loop;
-    http->unix_socket = unix_socket;
-    http->handler = handler;
-    http->ctx = ctx;
-    serve(http, descriptor);
-    *out = http;
+    struct http1_service service = {.max_body = max_body, .handler = handler, .ctx = ctx};
+    *out = http1_serve(loop, descriptor, &service);
+    (*out)->unix_socket = unix_socket;
     return ERR_OK;
+}
+
+void
+http1_drain(struct http1 *http)
+{
+    CHECK_OBJ(http, HTTP1_MAGIC);
+    http->is_draining = true;
+    http->drain_us = clock_mono_us();
+}
+
+bool
+http1_accepts(const struct http1 *http)
+{
+    return http->socket != NULL;
+}
+
+uint32_t
+http1_n_connections(const struct http1 *http)
+{
+    return http->n_connections;
 }
 
 static void
@@ -388,7 +440,7 @@ void
 http1_close(struct http1 **where)
 {
     struct http1 *http = *where;
-    struct connection *connection;
+    struct http1_connection *connection;
     if (http == NULL)
         return;
     CHECK_OBJ(http, HTTP1_MAGIC);
@@ -403,7 +455,8 @@ http1_close(struct http1 **where)
         return;
     }
     /* evhttp still walks the connection that called us. */
-    evhttp_del_accept_socket(http->server, http->socket);
+    if (http->socket != NULL)
+        evhttp_del_accept_socket(http->server, http->socket);
     http->socket = NULL;
     loop_free_later(http->loop, destroy, http);
 }
@@ -486,7 +539,7 @@ http1_answer(struct http1_request *own, int status, const char *content_type, st
 {
     check(!own->is_answered);
     own->is_answered = true;
-    send_answer(own->request, status, content_type, body);
+    send_answer(own->connection, own->request, status, content_type, body);
 }
 
 struct http1_pending *
@@ -494,14 +547,12 @@ http1_defer(struct http1_request *own, void (*on_gone)(void *ctx), void *ctx)
 {
     check(!own->is_answered);
     own->is_answered = true;
-    struct connection *connection = find_connection(own->http, own->request);
-    check(connection != NULL);
     struct http1_pending *pending = mem_new(struct http1_pending);
-    pending->connection = connection;
+    pending->connection = own->connection;
     pending->request = own->request;
     pending->on_gone = on_gone;
     pending->ctx = ctx;
-    connection->pending = pending;
+    pending->connection->pending = pending;
     return pending;
 }
 
@@ -513,6 +564,19 @@ http1_pending_answer(struct http1_pending **where, int status, const char *conte
     *where = NULL;
     loop_assert_here(pending->connection->http->loop);
     pending->connection->pending = NULL;
-    send_answer(pending->request, status, content_type, body);
+    send_answer(pending->connection, pending->request, status, content_type, body);
     mem_free(pending);
+}
+
+struct bytes
+http1_pending_body(const struct http1_pending *pending)
+{
+    struct evbuffer *body = evhttp_request_get_input_buffer(pending->request);
+    return bytes_of(evbuffer_pullup(body, -1), evbuffer_get_length(body));
+}
+
+void
+http1_pending_add_header(struct http1_pending *pending, const char *name, const char *value)
+{
+    evhttp_add_header(evhttp_request_get_output_headers(pending->request), name, value);
 }

@@ -1,8 +1,9 @@
-/* HTTP/1.1 for the telemetry and admin ports, over libevent's evhttp. */
+/* HTTP/1.1 for the telemetry and admin ports and for agents, over libevent's evhttp. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NET_HTTP1_H
 #define NET_HTTP1_H
 
+#include "base/budget.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -28,6 +29,31 @@ enum { HTTP1_UNSENT_BYTES = 64 * 1024 * 1024 };
  * connections end after 60 s. */
 enum err http1_open(struct loop *, const char *address, size_t max_body, http1_handler_fn *,
                     void *ctx, struct text *why, struct http1 **out) MUST_CHECK;
+/* A port for many strangers. */
+struct http1_service {
+    size_t max_body;
+    uint32_t max_connections; /* one more is closed at once */
+    /* Charged with each connection and with what has come of requests without an answer yet. */
+    struct budget *budget;
+    /* Of requests, all connections together. Beyond it, and while the budget says BUDGET_STALL,
+     * nobody is accepted and only the connection whose request began first is read. */
+    uint64_t received_max_bytes;
+    uint32_t request_ms; /* a request that takes longer to arrive ends its connection */
+    http1_handler_fn *handler;
+    void *ctx;
+    void (*on_connections)(void *ctx, uint32_t n); /* open now: after every change */
+    void (*on_refused)(void *ctx);                 /* one more than max_connections */
+    /* What evhttp answered by itself: no HTTP, a body above max_body, an unknown method. */
+    void (*on_own_answer)(void *ctx, int status);
+};
+/* Takes the listening descriptor over. */
+struct http1 *http1_serve(struct loop *, int descriptor, const struct http1_service *);
+/* Accepts nobody any more; who has begun a request, or begins one soon, is answered, and each
+ * answer ends its connection. Over when http1_n_connections is 0 and http1_accepts is false. */
+void http1_drain(struct http1 *);
+bool http1_accepts(const struct http1 *);
+uint32_t http1_n_connections(const struct http1 *);
+
 /* Who waits for an answer gets none: on_gone of every pending one is called from here. */
 void http1_close(struct http1 **);
 /* Not of a Unix socket. */
@@ -56,6 +82,10 @@ struct http1_pending *http1_defer(struct http1_request *, void (*on_gone)(void *
 /* Sets *where to NULL. */
 void http1_pending_answer(struct http1_pending **where, int status, const char *content_type,
                           struct bytes body);
+
+/* The request's body and more headers of its answer. */
+struct bytes http1_pending_body(const struct http1_pending *);
+void http1_pending_add_header(struct http1_pending *, const char *name, const char *value);
 
 /* A blocking call, for commands that ask a running service. */
 struct http1_call {

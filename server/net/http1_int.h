@@ -3,10 +3,12 @@
 #ifndef NET_HTTP1_INT_H
 #define NET_HTTP1_INT_H
 
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
-#include "base/err.h"
-#include "base/text.h"
+#include "net/http1.h"
 
 /* A Unix socket that listens. */
 struct http1_socket {
@@ -22,5 +24,53 @@ enum err http1_socket_bind(const char *path, struct http1_socket *, struct text 
                            int *descriptor) MUST_CHECK;
 /* Removes its file. */
 void http1_socket_fini(struct http1_socket *);
+
+/* One of the clients. */
+struct http1_connection {
+    TAILQ_ENTRY(http1_connection) link; /* in fresh while stream is held, else in connections */
+    struct http1 *http;
+    struct bufferevent *stream;       /* held until its evhttp_connection is known; then NULL */
+    struct evhttp_connection *evhttp; /* NULL: not known yet */
+    struct http1_pending *pending;    /* NULL: no answer is owed */
+    uint64_t asked_us;                /* the last request */
+    uint64_t received_bytes;          /* of the request that arrives or is answered */
+    uint64_t began_us;                /* when its first byte came */
+    bool is_refused;                  /* one too many: closed as soon as evhttp has it */
+};
+TAILQ_HEAD(http1_connections, http1_connection);
+
+/* What has come of requests, over all connections. */
+struct http1_intake {
+    uint64_t received_bytes;
+    bool is_full; /* only first is read */
+    struct http1_connection *first;
+};
+
+struct http1 {
+    uint32_t magic;
+    bool in_handler, is_closed, is_answering, is_draining;
+    struct loop *loop;
+    struct http1_service service;
+    struct evhttp *server;
+    struct evhttp_bound_socket *socket; /* NULL: closed */
+    struct http1_socket unix_socket;
+    struct http1_connections connections; /* that which is quiet longest comes first */
+    struct http1_connections fresh;
+    struct http1_connection *reading; /* whose bytes came or were taken last */
+    uint32_t n_connections;
+    struct http1_intake intake;
+    uint64_t drain_us; /* when draining began */
+    struct loop_turn *turn;
+    struct loop_timer tick;
+};
+
+/* Counts and charges what comes in on a new connection's stream. */
+void http1_intake_watch(struct http1_connection *);
+/* The answer is sent, or the connection ends: what came of the request is gone. */
+void http1_intake_release(struct http1_connection *, bool is_end);
+/* At the end of a turn: reads from everybody, or from one. */
+void http1_intake_turn(struct http1 *);
+/* True: its request takes too long to arrive. */
+bool http1_intake_is_slow(struct http1_connection *);
 
 #endif

@@ -69,15 +69,29 @@ listen_at(const struct net_address *address)
     return -1;
 }
 
-/* ":port" on a host without IPv6. */
-static int
-listen_at_any_v4(uint16_t port)
+struct net_address
+listener_any_v4(const struct net_address *any_v6)
 {
     struct net_address address = {.length = sizeof(struct sockaddr_in)};
     struct sockaddr_in *v4 = (struct sockaddr_in *)&address.storage;
     v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
-    return listen_at(&address);
+    v4->sin_port = htons(port_of(any_v6));
+    return address;
+}
+
+enum err
+listener_tell_failure(const char *text, const struct net_address *address, int error_number,
+                      struct text *why)
+{
+    enum err err = err_from_errno(error_number);
+    text_addf(why, "cannot listen on %s: %s", text,
+              err == ERR_SYSTEM ? strerror(error_number) : err_words(err));
+    if (err == ERR_IN_USE) {
+        text_add(why, ", ");
+        if (!port_holder_add(why, port_of(address)))
+            text_add(why, "held by a process that is not to be seen from here");
+    }
+    return err;
 }
 
 enum err
@@ -91,20 +105,11 @@ listener_bind(const char *text, struct text *why, int *descriptor)
         return err;
     }
     *descriptor = listen_at(&address);
-    if (*descriptor < 0 && text[0] == ':' && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-        *descriptor = listen_at_any_v4(port_of(&address));
-    if (*descriptor >= 0)
-        return ERR_OK;
-    int error_number = errno;
-    err = err_from_errno(error_number);
-    text_addf(why, "cannot listen on %s: %s", text,
-              err == ERR_SYSTEM ? strerror(error_number) : err_words(err));
-    if (err == ERR_IN_USE) {
-        text_add(why, ", ");
-        if (!port_holder_add(why, port_of(&address)))
-            text_add(why, "held by a process that is not to be seen from here");
+    if (*descriptor < 0 && text[0] == ':' && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+        address = listener_any_v4(&address);
+        *descriptor = listen_at(&address);
     }
-    return err;
+    return *descriptor >= 0 ? ERR_OK : listener_tell_failure(text, &address, errno, why);
 }
 
 void

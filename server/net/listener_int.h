@@ -13,4 +13,10 @@ enum err listener_bind(const char *address, struct text *why, int *descriptor) M
 /* What the socket is bound to. */
 void listener_bound_address(int descriptor, struct net_address *out);
 
+/* ":port" on a host without IPv6: the port of every IPv4 address. */
+struct net_address listener_any_v4(const struct net_address *any_v6);
+/* Why a bind failed, with the holder of a port in use; gives the error of that number. */
+enum err listener_tell_failure(const char *text, const struct net_address *, int error_number,
+                               struct text *why) MUST_CHECK;
+
 #endif

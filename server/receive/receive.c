@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "receive/receive_http_int.h"
 #include "receive/receive_int.h"
 
 /* Binds the handler tokens of tables/methods.h. */
@@ -196,9 +197,9 @@ receive_put_nothing(struct receive_call *rc, enum method method, enum drop_reaso
 
 /* The message waits and will be judged again: it counts once. */
 void
-receive_uncount(struct receive_call *rc, const struct judgement *judgement)
+receive_take_back(struct receive *receive, const struct judgement *judgement)
 {
-    struct metrics *metrics = rc->receive->parts.metrics;
+    struct metrics *metrics = receive->parts.metrics;
     if (judgement->segment != NULL) {
         metric_sub(metrics, METRIC_SEGMENTS, judgement->verdict, 1);
         metric_sub(metrics, METRIC_SPANS, 0, judgement->segment->n_spans);
@@ -208,6 +209,12 @@ receive_uncount(struct receive_call *rc, const struct judgement *judgement)
         metric_sub(metrics, METRIC_FINDINGS, integrity_metric_index(judgement, rule),
                    judgement->n_counts[rule]);
     }
+}
+
+void
+receive_uncount(struct receive_call *rc, const struct judgement *judgement)
+{
+    receive_take_back(rc->receive, judgement);
 }
 
 void
@@ -309,6 +316,8 @@ receive_on_settled(struct receive *receive, void *cookie, uint64_t credit_bytes,
     (void)receive;
     if (rc == NULL)
         return;
+    if (receive_http_on_settled(cookie, n_records))
+        return;
     CHECK_OBJ(rc, RECEIVE_CALL_MAGIC);
     check(n_records <= rc->n_unsettled);
     rc->n_unsettled -= n_records;
@@ -322,6 +331,10 @@ void
 receive_on_room(struct receive *receive)
 {
     struct receive_waiting waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    bool http_first = receive->http != NULL && receive->is_turn_of_http;
+    receive->is_turn_of_http = !receive->is_turn_of_http;
+    if (http_first)
+        receive_http_on_room(receive->http);
     TAILQ_CONCAT(&waiting, &receive->waiting, waiting);
     while (!TAILQ_EMPTY(&waiting)) {
         struct receive_call *rc = TAILQ_FIRST(&waiting);
@@ -332,6 +345,8 @@ receive_on_room(struct receive *receive)
             receive_meter_emit(rc);
         receive_call_step(rc);
     }
+    if (receive->http != NULL && !http_first)
+        receive_http_on_room(receive->http);
 }
 
 /* Nobody can read whose it is: it is its stream's. */

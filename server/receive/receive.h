@@ -13,6 +13,7 @@
  *   receive_health   HEALTH: readiness
  *   receive_connection  what the life of a connection tells of the instances on it
  *   receive_auth     who may report
+ *   receive_http     the same messages over HTTP, as JSON or protobuf
  *
  * A message is accepted when store took it; its credit goes back and its call is answered when
  * store settled it. A message that found no room waits in its call until on_room. */

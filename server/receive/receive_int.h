@@ -72,6 +72,8 @@ struct receive {
     struct store *store;
     struct receive_calls all, watching;
     struct receive_waiting waiting;
+    struct receive_http *http; /* NULL: no HTTP port */
+    bool is_turn_of_http;      /* it asks first when there is room: calls do every other time */
     uint32_t n_calls;
     bool is_ready;
 };
@@ -111,6 +113,7 @@ void receive_accept(struct receive_call *, enum message_type, struct bytes messa
                     const struct judgement *);
 /* Takes the counts of a judgement back: its message found no room and will be judged again. */
 void receive_uncount(struct receive_call *, const struct judgement *);
+void receive_take_back(struct receive *, const struct judgement *);
 /* Answers an ended call once everything of it is settled; frees one that nobody needs. */
 void receive_call_step(struct receive_call *);
 

@@ -41,6 +41,7 @@
     METRIC(TLS_RELOAD,         "tls_last_reload_successful", GAUGE,   TLS_USE,        "0 when changed files could not be used and those before stay. Was a new certificate refused?") \
     METRIC(GOAWAYS,            "goaways_total",            COUNTER,   GOAWAY,         "Connections told to go, by reason. Who ended them?") \
     METRIC(GRPC_HANDLED,       "grpc_server_handled_total", COUNTER,  METHOD_CODE,    "Calls ended, by method and gRPC code. Which calls fail?") \
+    METRIC(HTTP_REQUESTS,      "http_requests_total",      COUNTER,   HTTP_PATH_STATUS, "HTTP requests answered, by path and status. Which are refused?") \
     METRIC(PAUSED,             "flow_control_paused_connections", GAUGE, NONE,        "Connections not read for lack of room. Is back-pressure at work?") \
     METRIC(MEMORY_USED,        "memory_used_bytes",        GAUGE,     NONE,           "Memory charged to the budget. Is the limit near?") \
     METRIC(MEMORY_LIMIT,       "memory_limit_bytes",       GAUGE,     NONE,           "limits.memory. How much may be used?") \

@@ -31,9 +31,9 @@
         OPTION(listen.grpc_tls., client_auth, ENUM, client_auth, "none", "", "", RESTART, BUILT, "whether agents must show a certificate") \
       END(grpc_tls) \
       SECTION("listen.http", http, "HTTP and JSON, for agents without gRPC") \
-        OPTION(listen.http., address, ADDRESS, NONE, "0.0.0.0:12800", "", "", RESTART, LATER(102), "address of the HTTP port; empty = off") \
-        OPTION(listen.http., max_body, SIZE, NONE, "10MiB", "1KiB", "256MiB", RESTART, LATER(102), "largest request body") \
-        OPTION(listen.http., cors_origins, STRINGS, NONE, "[\"*\"]", "", "", RESTART, LATER(102), "origins of pages that may report") \
+        OPTION(listen.http., address, ADDRESS, NONE, "0.0.0.0:12800", "", "", RESTART, BUILT, "address of the HTTP port; empty = off") \
+        OPTION(listen.http., max_body, SIZE, NONE, "10MiB", "1KiB", "256MiB", RESTART, BUILT, "largest request body") \
+        OPTION(listen.http., cors_origins, STRINGS, NONE, "[\"*\"]", "", "", RESTART, BUILT, "origins of pages that may report") \
       END(http) \
       OPTION(listen., max_message, SIZE_AUTO, NONE, "auto", "64KiB", "1GiB", LIVE, BUILT, "largest message; auto: 50MiB as OAP, at most a quarter of limits.memory; a larger one in a stream is skipped and the stream goes on") \
       OPTION(listen., max_streams, INT, NONE, "256", "1", "100000", LIVE, BUILT, "calls open at once on one connection") \
@@ -175,8 +175,8 @@
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
- * against the machine, 101-199 what is not built yet. Gone, never to be used again: 101, 103, 106,
- * 107, 108, 109, 110, 113, 115, 118. */
+ * against the machine, 101-199 what is not built yet. Gone, never to be used again: 101, 102, 103,
+ * 106, 107, 108, 109, 110, 113, 115, 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -228,7 +228,6 @@
     CODE(54,  "the certificate expires soon",               "renew it; the new file is taken up by itself") \
     CODE(55,  "the backend is not checked",                 "remove upstream.tls.insecure_skip_verify and set upstream.tls.ca_file") \
     CODE(56,  "a TLS setting without effect",               "set listen.grpc_tls.address, or upstream.tls.enabled, or remove it") \
-    CODE(102, "the HTTP port is not built yet",             "nothing listens there; agents use gRPC") \
     CODE(104, "an age limit of connections is not built yet", "connections stay as long as agents keep them") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
     CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \

@@ -59,6 +59,7 @@ class Spangate:
                    "the start lines")
         assert self.process.poll() is None, "\n".join(self.lines)
         self.address = self.find(r"^listening  grpc (\S+)")
+        self.http = self.find(r"^listening  grpc \S+  http (\S+)")
         self.telemetry = self.find(r"^telemetry  http://([^/\s]+)")
         self.admin = self.find(r"^telemetry .* admin http://([^/\s]+)")
         self.channels = []
@@ -92,8 +93,8 @@ class Spangate:
 
     def metrics(self):
         out = {}
-        for line in self.get("/metrics")[1].splitlines():
-            if not line.startswith("#"):
+        for line in self.get("/metrics")[1].split("\n"):  # U+2028 in a label ends no line
+            if line and not line.startswith("#"):
                 name, _, value = line.rpartition(" ")
                 out[name] = float(value)
         return out

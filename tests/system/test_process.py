@@ -156,11 +156,12 @@ def test_no_upstream_names_the_sink():
     assert result.returncode == 78 and "--sink" in result.stderr
 
 
-@pytest.mark.parametrize("key", ["listen.grpc.address", "telemetry.address"])
+@pytest.mark.parametrize("key", ["listen.grpc.address", "listen.http.address", "telemetry.address"])
 def test_a_taken_port_exits_71(key):
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         sets = {"listen.grpc.address": "127.0.0.1:0", "telemetry.address": "127.0.0.1:0",
+                "listen.http.address": "127.0.0.1:0",
                 "upstream.addresses": "127.0.0.1:1", "buffer.mode": "memory"}
         sets[key] = f"127.0.0.1:{port}"
         result = run("serve", *[word for k, v in sets.items() for word in ("--set", f"{k}={v}")])
