@@ -12,7 +12,8 @@
 
 enum { TLS_MAGIC = 0x64746c73, LOOK_US = 2 * 1000 * 1000, N_FILES = 3 };
 
-/* What tells one state of a file from another; all 0: it is not there. */
+/* What tells one state of a file from another; all 0: it is not there. The time is that of its
+ * inode: who may read it counts, too, and who copies a file may keep the other. */
 struct file_state {
     uint64_t device, inode, n_bytes;
     int64_t changed_s, changed_ns;
@@ -45,8 +46,8 @@ look_at(const char *file, struct file_state *out)
         .device = status.st_dev,
         .inode = status.st_ino,
         .n_bytes = (uint64_t)status.st_size,
-        .changed_s = status.st_mtim.tv_sec,
-        .changed_ns = status.st_mtim.tv_nsec,
+        .changed_s = status.st_ctim.tv_sec,
+        .changed_ns = status.st_ctim.tv_nsec,
     };
 }
 

@@ -25,11 +25,30 @@ rest(struct worker *worker)
     loop_timer_in(&worker->deadline, LAST_BATCHES_US);
 }
 
+static bool
+has_to_flush(const struct worker *worker)
+{
+    return worker->state == WORKER_DRAINS && worker->is_endpoint_drained && !worker->has_flushed &&
+           worker->settings.conf->shutdown.flush_ms != 0;
+}
+
+static void
+start_flush(struct worker *worker)
+{
+    worker->has_flushed = true;
+    worker->is_flushing = true;
+    loop_timer_in(&worker->deadline, worker->settings.conf->shutdown.flush_ms * 1000);
+}
+
 void
 worker_drain_on_deadline(void *ctx)
 {
     struct worker *worker = ctx;
     CHECK_OBJ(worker, WORKER_MAGIC);
+    if (has_to_flush(worker)) { /* a request over HTTP still arrives */
+        start_flush(worker);
+        return;
+    }
     if (worker->is_flushing && !worker->is_resting) {
         log_info("daemon", "the time to flush is over", "held=%llu",
                  (unsigned long long)store_n_held(worker->store));
@@ -65,11 +84,8 @@ worker_drain_on_endpoint(void *ctx)
 {
     struct worker *worker = ctx;
     worker->is_endpoint_drained = true;
-    uint64_t flush_ms = worker->settings.conf->shutdown.flush_ms;
-    if (worker->state != WORKER_DRAINS || flush_ms == 0)
-        return;
-    worker->is_flushing = true;
-    loop_timer_in(&worker->deadline, flush_ms * 1000);
+    if (has_to_flush(worker) && worker_http_is_drained(worker->http))
+        start_flush(worker);
 }
 
 /* Everything that would be lost with us is safe or gone; what stays on disk is for the next start,
@@ -78,8 +94,11 @@ worker_drain_on_endpoint(void *ctx)
 void
 worker_drain_look(struct worker *worker)
 {
-    if (!worker->is_endpoint_drained || !worker_http_is_drained(worker->http) ||
-        receive_n_calls(worker->receive) != 0 || store_n_volatile(worker->store) != 0)
+    if (!worker->is_endpoint_drained || !worker_http_is_drained(worker->http))
+        return;
+    if (has_to_flush(worker))
+        start_flush(worker);
+    if (receive_n_calls(worker->receive) != 0 || store_n_volatile(worker->store) != 0)
         return;
     if (worker->is_flushing && !store_is_empty(worker->store))
         return;

@@ -45,7 +45,7 @@ struct worker {
     struct loop_alarm *hand_over; /* what waits for company goes to the spool */
     uint64_t hand_over_us;        /* 0: not set */
     uint64_t gave_back_us;
-    bool has_backend, is_discard, is_flushing, is_resting;
+    bool has_backend, is_discard, is_flushing, has_flushed, is_resting;
     uint32_t n_accepted; /* letters with a descriptor */
     bool is_endpoint_drained;
 

@@ -519,6 +519,14 @@ http1_body(const struct http1_request *own)
 }
 
 bool
+http1_mark(struct http1_request *own)
+{
+    bool is_new = !own->connection->is_marked;
+    own->connection->is_marked = true;
+    return is_new;
+}
+
+bool
 http1_peer(const struct http1_request *own, struct net_address *out)
 {
     struct evhttp_connection *evhttp = evhttp_request_get_connection(own->request);

@@ -36,7 +36,8 @@ struct http1_service {
     /* Charged with each connection and with what has come of requests without an answer yet. */
     struct budget *budget;
     /* Of requests, all connections together. Beyond it, and while the budget says BUDGET_STALL,
-     * nobody is accepted and only the connection whose request began first is read. */
+     * nobody is accepted and only the connection whose request began first is read; who pauses for
+     * 5 s in a request is ended. */
     uint64_t received_max_bytes;
     uint32_t request_ms; /* a request that takes longer to arrive ends its connection */
     http1_handler_fn *handler;
@@ -67,6 +68,8 @@ const char *http1_query(const struct http1_request *, const char *name);
 /* A request header; NULL when absent. */
 const char *http1_header(const struct http1_request *, const char *name);
 struct bytes http1_body(const struct http1_request *);
+/* Marks the connection, for the handler's own purpose. False: an earlier request has done so. */
+bool http1_mark(struct http1_request *);
 /* Who asks; of family AF_UNIX on a Unix socket. False: the peer has gone. */
 bool http1_peer(const struct http1_request *, struct net_address *out);
 /* A header of the answer, before http1_answer or http1_defer. */

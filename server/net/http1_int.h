@@ -35,6 +35,8 @@ struct http1_connection {
     uint64_t asked_us;                /* the last request */
     uint64_t received_bytes;          /* of the request that arrives or is answered */
     uint64_t began_us;                /* when its first byte came */
+    uint64_t heard_us;                /* when bytes came last */
+    bool is_marked;                   /* http1_mark */
     bool is_refused;                  /* one too many: closed as soon as evhttp has it */
 };
 TAILQ_HEAD(http1_connections, http1_connection);

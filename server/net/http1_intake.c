@@ -5,6 +5,7 @@
  * whose request began first, so that some request always gets whole. */
 #include <event2/buffer.h>
 #include <event2/listener.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ enum {
     CONNECTION_BYTES = 6 * 1024, /* evhttp's, bufferevent's and evbuffer's parts */
     STATUS_LINE_BYTES = 12,      /* "HTTP/1.1 413" */
     STATUS_CONTINUE = 100,
+    QUIET_US = 5 * 1000 * 1000, /* so long a client may pause in a request, when others want room */
 };
 
 static void
@@ -30,6 +32,7 @@ on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *ctx
     loop_enter(http->loop);
     if (connection->received_bytes == 0)
         connection->began_us = clock_mono_us();
+    connection->heard_us = clock_mono_us();
     connection->received_bytes += info->n_added;
     http->intake.received_bytes += info->n_added;
     if (http->service.budget != NULL)
@@ -158,6 +161,14 @@ http1_intake_turn(struct http1 *http)
         evconnlistener_enable(listener);
 }
 
+/* Nothing of it waits for us to read. */
+static bool
+is_quiet(const struct http1_connection *connection, uint64_t now_us)
+{
+    struct pollfd one = {.fd = bufferevent_getfd(stream_of(connection)), .events = POLLIN};
+    return now_us - connection->heard_us >= QUIET_US && poll(&one, 1, 0) == 0;
+}
+
 bool
 http1_intake_is_slow(struct http1_connection *connection)
 {
@@ -165,6 +176,8 @@ http1_intake_is_slow(struct http1_connection *connection)
     uint64_t now_us = clock_mono_us();
     if (http->service.request_ms == 0)
         return false;
+    if (http->intake.is_full && is_quiet(connection, now_us))
+        return true; /* else half requests of one client keep everybody out, each for its 30 s */
     if (http->intake.is_full && connection != http->intake.first)
         connection->began_us = now_us; /* it is we who do not read */
     return now_us - connection->began_us >= (uint64_t)http->service.request_ms * 1000;

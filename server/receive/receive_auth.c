@@ -1,10 +1,12 @@
-/* Who may report: the token in a call's metadata. */
+/* Who may report: the token in a call's metadata or in a request's head. */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OAP compares the value of `authentication` and answers PERMISSION_DENIED (protocol.md 10). Not
  * every client sends it with every call: Go agents ask for configuration, profiling and pprof tasks
  * without, another proxy shows it on streams only. So a call without one passes when its connection
  * has shown one before, or when it is a control call (class B and C) and those are exempt. A wrong
- * one never passes. Health is asked by probes, which have none. Tokens are never logged. */
+ * one never passes. Health is asked by probes, which have none. OAP looks at no token over HTTP; we
+ * ask for one in every request there, for proxies put many clients' requests on one connection.
+ * Tokens are never logged. */
 #include "base/log.h"
 #include "base/secret.h"
 #include "receive/receive_int.h"
@@ -15,6 +17,13 @@ is_control(const struct method_row *method)
     return method != NULL && (method->method_class == KIND_B || method->method_class == KIND_C);
 }
 
+bool
+receive_auth_knows(const struct receive *receive, struct bytes shown)
+{
+    const struct receive_auth *auth = &receive->parts.auth;
+    return auth->n_tokens == 0 || secret_is_one_of(shown, auth->tokens, auth->n_tokens);
+}
+
 static bool
 may_pass(struct receive *receive, struct grpc_call *call, const struct method_row *method)
 {
@@ -23,7 +32,7 @@ may_pass(struct receive *receive, struct grpc_call *call, const struct method_ro
     if (auth->n_tokens == 0 || (method != NULL && method->method_class == KIND_L))
         return true;
     if (shown.n > 0) {
-        bool is_right = secret_is_one_of(shown, auth->tokens, auth->n_tokens);
+        bool is_right = receive_auth_knows(receive, shown);
         if (is_right)
             grpc_call_trust(call, GRPC_TRUSTED);
         return is_right;

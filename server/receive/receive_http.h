@@ -6,7 +6,7 @@
  *   200 {}          everything in it was taken and settled
  *   200 {...}       as before, but for elements that are named with what is wrong with them
  *   400             nothing in it was good, or nobody can tell where its elements are
- *   403 404 405 415 the origin, path, method or encoding is not one we take
+ *   403 404 405 415 the origin, token, path, method or encoding is not one we take
  *   413             above listen.http.max_body, packed or unpacked
  *   503             no room for five seconds, with Retry-After
  *

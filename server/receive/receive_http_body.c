@@ -2,7 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "receive/receive_http_int.h"
 
-enum { ARENA_KEPT_BYTES = 64 * 1024 };
+enum {
+    ARENA_KEPT_BYTES = 64 * 1024,
+    /* A list of more elements than MANY takes LEAST_BYTES for each: no message is that small, and
+     * some KiB of gzip would hold the worker up for seconds, with an item set aside per comma. */
+    MANY = 1024,
+    LEAST_BYTES = 24,
+};
 
 /* All of the request is refused; what can be kept of it is set aside as one item. */
 static enum err
@@ -74,6 +80,9 @@ put_all(struct http_request *request, struct bytes text)
     if (list.is_list != request->ask.path->is_list)
         return refuse_body(request, 400, text, RULE_proto_undecodable,
                            list.is_list ? "one object is expected" : "a list is expected");
+    if (list.n > MANY + text.n / LEAST_BYTES)
+        return refuse_body(request, 400, text, RULE_proto_undecodable,
+                           "more elements than there can be messages in so few bytes");
     for (uint32_t i = 0; json_list_next(&list, &element); i++) {
         if (i < request->n_passed)
             continue;

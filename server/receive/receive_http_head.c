@@ -1,10 +1,11 @@
-/* The head of an HTTP request: method, path, origin, type and encoding of the body. */
+/* The head of an HTTP request: origin, token, method, path, type and encoding of the body. */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OAP sends no CORS headers (protocol.md 7.3). We name the origin that asks, not "*": a beacon
  * carries credentials, and then browsers want it named. No answer of ours holds anything to hide.
  */
 #include <strings.h>
 
+#include "base/log.h"
 #include "receive/receive_http_int.h"
 
 #define PREFLIGHT_MAX_AGE_S "7200" /* no browser keeps it longer than a day, Chromium for 2 h */
@@ -47,15 +48,48 @@ add_origin(struct receive_http *http, struct http1_request *request)
     return true;
 }
 
+/* Connections are counted as over gRPC: once each, and not those that have shown a right one. */
+static bool
+shows_token(struct receive_http *http, struct http1_request *request,
+            const struct http_path_row *path)
+{
+    const char *shown = http1_header(request, "authentication");
+    struct net_address peer;
+    char peer_text[NET_ADDRESS_TEXT] = "gone";
+    bool is_known = receive_auth_knows(http->receive, bytes_str(shown != NULL ? shown : ""));
+    bool is_new = http1_mark(request);
+    if (is_known)
+        return true;
+    if (is_new)
+        metric_add(http->receive->parts.metrics, METRIC_CONNECTIONS_REFUSED, REFUSED_AUTH, 1);
+    if (http1_peer(request, &peer))
+        net_address_text(&peer, peer_text);
+    log_debug("receive", "request without a valid token", "path=%s peer=%s",
+              path != NULL ? path->text : "unknown", peer_text);
+    return false;
+}
+
+/* A browser shows no token in a preflight, and asks in it whether it may. */
+static void
+allow_headers(const struct receive_http *http, struct http1_request *request)
+{
+    const char *asked = http1_header(request, "Access-Control-Request-Headers");
+    struct text allowed = TEXT_EMPTY;
+    if (http->receive->parts.auth.n_tokens > 0)
+        text_addf(&allowed, "authentication%s", asked != NULL ? ", " : "");
+    text_add(&allowed, asked != NULL ? asked : "");
+    if (allowed.n > 0)
+        http1_add_header(request, "Access-Control-Allow-Headers", allowed.p);
+    text_fini(&allowed);
+}
+
 static void
 answer_preflight(struct receive_http *http, struct http1_request *request,
                  const struct http_path_row *path)
 {
-    const char *headers = http1_header(request, "Access-Control-Request-Headers");
     http1_add_header(request, "Allow", "POST, OPTIONS");
     http1_add_header(request, "Access-Control-Allow-Methods", "POST, OPTIONS");
-    if (headers != NULL)
-        http1_add_header(request, "Access-Control-Allow-Headers", headers);
+    allow_headers(http, request);
     if (http1_header(request, "Access-Control-Request-Private-Network") != NULL)
         http1_add_header(request, "Access-Control-Allow-Private-Network", "true");
     http1_add_header(request, "Access-Control-Max-Age", PREFLIGHT_MAX_AGE_S);
@@ -136,16 +170,21 @@ bool
 receive_http_head(struct receive_http *http, struct http1_request *request, struct http_ask *out)
 {
     const char *method = http1_method(request);
+    bool is_preflight = strcmp(method, "OPTIONS") == 0;
     *out = (struct http_ask){.path = http_path_find(http1_path(request))};
     if (!add_origin(http, request)) {
         refuse(http, request, out->path, 403, "this origin is not in listen.http.cors_origins");
+        return false;
+    }
+    if (!is_preflight && !shows_token(http, request, out->path)) {
+        refuse(http, request, out->path, 403, "no token of listen.auth.tokens is shown");
         return false;
     }
     if (out->path == NULL) {
         refuse(http, request, NULL, 404, "no agent posts to this path");
         return false;
     }
-    if (strcmp(method, "OPTIONS") == 0) {
+    if (is_preflight) {
         answer_preflight(http, request, out->path);
         return false;
     }

@@ -86,6 +86,8 @@ extern const struct grpc_handler receive_meter_handler;
 extern const struct grpc_handler receive_relayed_handler;
 extern const struct grpc_handler receive_health_handler;
 
+/* The token is one of ours, or there are none. Nothing empty is one. */
+bool receive_auth_knows(const struct receive *, struct bytes shown);
 /* The call shows a token of ours, or needs none; else it was counted. method: NULL when unknown. */
 bool receive_auth_passes(struct receive *, struct grpc_call *, const struct method_row *method);
 

@@ -59,7 +59,7 @@ class Spangate:
                    "the start lines")
         assert self.process.poll() is None, "\n".join(self.lines)
         self.address = self.find(r"^listening  grpc (\S+)")
-        self.http = self.find(r"^listening  grpc \S+  http (\S+)")
+        self.http = self.find(r"^listening  grpc .*  http (\S+)")
         self.telemetry = self.find(r"^telemetry  http://([^/\s]+)")
         self.admin = self.find(r"^telemetry .* admin http://([^/\s]+)")
         self.channels = []

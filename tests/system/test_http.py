@@ -370,6 +370,24 @@ def test_drain_under_load(start, backend):
     assert gate.find(r"^ledger .*imbalance (-?\d+)") == "0"
 
 
+def test_a_slow_request_outlives_a_short_flush(start, backend):
+    """shutdown.flush begins when nobody sends any more, on neither port."""
+    gate = start(HTTP, "shutdown.flush=10ms", "shutdown.drain=20s")
+    host, port = gate.http.rsplit(":", 1)
+    body = json.dumps(segment("slow")).encode()
+    with socket.create_connection((host, int(port)), PATIENCE) as sock:
+        sock.sendall(b"POST /v3/segment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: %d\r\n\r\n" % len(body) + body[:10])
+        wait_until(lambda: gate.metric("connections", listener="http") == 1, "its beginning")
+        gate.process.terminate()
+        wait_until(lambda: gate.find('text="(draining)"'), "the drain")
+        time.sleep(4)  # longer than the flush and what follows it
+        sock.sendall(body[10:])
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert gate.end() == 0
+    assert gate.find(r"^ledger .*accepted (1 .*imbalance 0)$")
+
+
 def test_bodies_are_bounded_and_all_get_through(start, backend):
     """An eighth of 32 MiB, with two workers 2 MiB each: slow bodies of 1 MiB, and all are taken."""
     gate = start(HTTP, "limits.memory=32MiB", "limits.workers=2", "buffer.memory.max=8MiB")
@@ -411,6 +429,29 @@ def test_bodies_are_bounded_and_all_get_through(start, backend):
         client.close()
     gate.wait_settled()
     assert len(backend.messages(PATHS["/v3/logs"][1])) == 24
+
+
+def test_half_bodies_keep_nobody_out(start, backend):
+    """They fill what requests may take up, and then nothing follows."""
+    gate = start(HTTP, "limits.workers=1", "limits.memory=128MiB")
+    host, port = gate.http.rsplit(":", 1)
+    head = (b"POST /v3/segments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 9000000\r\n\r\n[")
+    held = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(40)]
+    for one in held:
+        one.setblocking(False)
+    left = {one: head + b" " * (1 << 20) for one in held}
+    for one in [o for _ in range(3) for o in held]:
+        try:
+            left[one] = left[one][one.send(left[one]):]
+        except BlockingIOError:
+            pass
+        time.sleep(0.001)
+    begun = time.monotonic()
+    status, body, _ = Client(gate).post("/v3/segment", segment())
+    assert (status, body) == (200, b"{}") and time.monotonic() - begun < 15
+    for one in held:
+        one.close()
 
 
 def test_one_connection_too_many_is_refused(start):

@@ -1,5 +1,6 @@
 """TLS towards agents: grpcio, openssl s_client, and those who speak it badly."""
 # SPDX-License-Identifier: Apache-2.0
+import os
 import signal
 import socket
 import ssl
@@ -212,6 +213,23 @@ def test_certificates_are_replaced_in_the_middle_of_traffic(start, backend, auth
     assert open_stream.end() == b""
     wait_until(lambda: len(backend.segments()) == 2, "the last segment")
     gate.wait_settled()
+
+
+def test_a_certificate_that_keeps_its_times_is_seen(start, authority, tmp_path):
+    """As rsync --times --inplace and others leave it; and as a file looks whose owner changed."""
+    served = authority.issue("localhost").copy_to(tmp_path / "served")
+    others = authority.issue("localhost")
+    pad = max(f.stat().st_size for f in (served.cert, served.key, others.cert, others.key))
+    for file in served.cert, served.key:
+        file.write_bytes(file.read_bytes().ljust(pad, b"\n"))
+        os.utime(file, (1, 1))
+    gate = start(*settings_of(served))
+    first = serial_of(gate)
+    for file, other in (served.cert, others.cert), (served.key, others.key):
+        with open(file, "r+b") as out:
+            out.write(other.read_bytes().ljust(pad, b"\n"))
+        os.utime(file, (1, 1))
+    wait_until(lambda: serial_of(gate) != first, "the new certificate")
 
 
 def test_an_expired_certificate_does_not_replace_one_that_is_good(start, authority, tmp_path):

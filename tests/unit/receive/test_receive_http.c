@@ -377,6 +377,28 @@ the_answer_names_so_many_errors_and_no_more(void **state)
     bench_fini(&bench);
 }
 
+/* Commas alone would be an item each, ten million of them in 10 KiB of gzip. */
+static void
+a_list_of_nothing_is_one_item(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench, PLENTY);
+    char *commas = mem_zeroed(BODY_MAX);
+    memset(commas, ',', BODY_MAX);
+    commas[0] = '[';
+    commas[BODY_MAX - 1] = ']';
+    struct http_request *request = request_new(&bench, HTTP_PATH_SEGMENTS);
+    assert_int_equal(receive_http_body(request, bytes_of(commas, BODY_MAX)), ERR_OK);
+    assert_int_equal(request->status, 400);
+    assert_int_equal(request->n_refused, 1);
+    assert_int_equal(request->n_unsettled, 1);
+    request_end(&bench, request);
+    assert_int_equal(n_findings(&bench.worker, RULE_proto_undecodable), 1);
+    mem_free(commas);
+    bench_fini(&bench);
+}
+
 static int
 forget_payload(void **state)
 {
@@ -399,6 +421,7 @@ main(void)
         cmocka_unit_test(packed_bodies_are_unpacked_within_the_bound),
         cmocka_unit_test(an_element_over_the_message_limit_is_set_aside),
         cmocka_unit_test(the_answer_names_so_many_errors_and_no_more),
+        cmocka_unit_test(a_list_of_nothing_is_one_item),
     };
     return cmocka_run_group_tests(tests, NULL, forget_payload);
 }
