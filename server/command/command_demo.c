@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "command/command.h"
+#include "command/demo_diagnoses.h"
 #include "command/loadgen.h"
 #include "command/loadgen_segment.h"
 #include "command/standin.h"
@@ -121,15 +122,19 @@ add_verdicts(const struct demo *demo, struct text *out)
 static void
 add_next_steps(const struct demo *demo, struct text *out)
 {
-    text_add(out, "\nNext: spangate serve --set upstream.addresses=OAP_HOST:11800, and point an "
-                  "agent at port "
-                  "11800:\n"
-                  "  Go            SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE=THIS_HOST:11800\n"
-                  "  Java, Python, Node  SW_AGENT_COLLECTOR_BACKEND_SERVICES=THIS_HOST:11800\n"
-                  "What each finding means: docs/rules.md\n");
+    text_add(out,
+             "\nNext: spangate serve --set upstream.addresses=OAP_HOST:11800, and point an "
+             "agent at port "
+             "11800:\n"
+             "  Go            SW_AGENT_REPORTER_GRPC_BACKEND_SERVICE=THIS_HOST:11800\n"
+             "  Java, Python, Node  SW_AGENT_COLLECTOR_BACKEND_SERVICES=THIS_HOST:11800\n"
+             "What each finding and diagnosis (D1 ...) means: docs/rules.md, docs/diagnoses.md\n");
     if (demo->keep)
-        text_addf(out, "Staying up: agents %s, metrics http://%s/metrics. End with Ctrl-C.\n",
-                  daemon_grpc_address(demo->daemon), daemon_telemetry_address(demo->daemon));
+        text_addf(out,
+                  "Staying up: agents %s, metrics http://%s/metrics, instances "
+                  "http://%s/api/v1/instances. End with Ctrl-C.\n",
+                  daemon_grpc_address(demo->daemon), daemon_telemetry_address(demo->daemon),
+                  daemon_admin_address(demo->daemon));
 }
 
 static int
@@ -150,6 +155,11 @@ report(struct demo *demo)
               (unsigned long long)demo->counts.n_items[METHOD_SEGMENT_COLLECT],
               (unsigned long long)(demo->counts.n_items[METHOD_INSTANCE_PROPERTIES] +
                                    demo->counts.n_items[METHOD_KEEP_ALIVE]));
+    uint64_t n_told = 0; /* what cannot be decoded tells no instance */
+    for (enum verdict verdict = VERDICT_CLEAN; verdict <= VERDICT_DROPPED; verdict++)
+        n_told += slot(demo, METRIC_SEGMENTS, verdict);
+    demo_diagnoses_add(daemon_admin_address(demo->daemon),
+                       n_told - slot(demo, METRIC_FINDINGS, RULE_proto_undecodable), &out);
     text_add(&out, "LEDGER    ");
     daemon_ledger_line(&ledger, &out);
     text_add(&out, "\n");
@@ -233,7 +243,7 @@ run(const struct command_input *in)
                                        "listen.http.address=127.0.0.1:0",
                                        "telemetry.address=127.0.0.1:0",
                                        "admin.address=127.0.0.1:0",
-                                       "log.level=warn"};
+                                       "log.level=error"};
     struct demo demo = {.in = in};
     const struct conf *conf;
     int result = read_flags(in, &demo);
