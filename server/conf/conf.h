@@ -164,8 +164,9 @@ const char *conf_file(const struct conf *);
 /* "spangate.yaml, 2 settings from the environment, 1 from flags" or "defaults". */
 void conf_add_origin(const struct conf *, struct text *);
 
-/* At once, for every setting whose value differs, in the order of the table. */
-typedef void conf_change_fn(void *ctx, const char *path);
+/* At once, for every setting whose value differs, in the order of the table. is_live: a reload
+ * takes it up. */
+typedef void conf_change_fn(void *ctx, const char *path, bool is_live);
 void conf_each_change(const struct conf *before, const struct conf *after, conf_change_fn *,
                       void *ctx);
 

@@ -49,5 +49,5 @@ conf_each_change(const struct conf *before, const struct conf *after, conf_chang
 {
     for (uint32_t i = 0; i < conf_row_count(); i++)
         if (!is_same(before, after, conf_row_at(i)))
-            on_change(ctx, conf_row_at(i)->path);
+            on_change(ctx, conf_row_at(i)->path, conf_row_at(i)->is_live);
 }

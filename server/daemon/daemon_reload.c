@@ -2,26 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/daemon_reload.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon_int.h"
-
-/* What a reload takes up: whole sections end in a dot. */
-static const char *const live[] = {"integrity.", "upstream.storage", "log."};
-
-static bool
-is_live(const char *path)
-{
-    for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
-        size_t n = strlen(live[i]);
-        bool is_section = live[i][n - 1] == '.';
-        if (is_section ? strncmp(path, live[i], n) == 0 : strcmp(path, live[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 struct changes {
     uint32_t n_live, n_waiting;
@@ -29,10 +12,10 @@ struct changes {
 
 /* Since the last reload. */
 static void
-on_live_change(void *ctx, const char *path)
+on_live_change(void *ctx, const char *path, bool is_live)
 {
     struct changes *changes = ctx;
-    if (!is_live(path))
+    if (!is_live)
         return;
     changes->n_live++;
     log_info("daemon", "setting changed", "key=%s", path);
@@ -40,10 +23,10 @@ on_live_change(void *ctx, const char *path)
 
 /* Since the start: told until a restart or the old value. */
 static void
-on_waiting_change(void *ctx, const char *path)
+on_waiting_change(void *ctx, const char *path, bool is_live)
 {
     struct changes *changes = ctx;
-    if (is_live(path))
+    if (is_live)
         return;
     changes->n_waiting++;
     log_warn("daemon", "this setting changes with a restart only", "key=%s", path);
@@ -58,6 +41,7 @@ judge_by(void *ctx, struct worker *worker)
     conf_unref(&conf);
 }
 
+/* What stands as LIVE in tables/options.h. */
 static void
 take_up(struct daemon *daemon, const struct conf *conf)
 {

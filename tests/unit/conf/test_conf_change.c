@@ -3,9 +3,9 @@
 #include "conf_fixture.h"
 
 static void
-add_path(void *ctx, const char *path)
+add_path(void *ctx, const char *path, bool is_live)
 {
-    text_addf(ctx, "%s ", path);
+    text_addf(ctx, "%s%s ", path, is_live ? "" : "[R]");
 }
 
 static void
@@ -42,7 +42,7 @@ each_change_is_named(void **state)
                    BACKEND "integrity: {services: [{match: \"b*\", mode: off}]}\n",
                    "integrity.services ");
     expect_changes("upstream: {addresses: [\"a:1\"]}\n",
-                   "upstream: {addresses: [\"a:1\", \"b:1\"]}\n", "upstream.addresses ");
+                   "upstream: {addresses: [\"a:1\", \"b:1\"]}\n", "upstream.addresses[R] ");
 }
 
 /* Shown as stars, both of them. */
@@ -51,9 +51,10 @@ changed_secrets_are_changes(void **state)
 {
     (void)state;
     expect_changes("upstream: {addresses: [\"a:1\"], auth_token: one}\n",
-                   "upstream: {addresses: [\"a:1\"], auth_token: two}\n", "upstream.auth_token ");
+                   "upstream: {addresses: [\"a:1\"], auth_token: two}\n",
+                   "upstream.auth_token[R] ");
     expect_changes(BACKEND "listen: {auth: {tokens: [one]}}\n",
-                   BACKEND "listen: {auth: {tokens: [two]}}\n", "listen.auth.tokens ");
+                   BACKEND "listen: {auth: {tokens: [two]}}\n", "listen.auth.tokens[R] ");
 }
 
 int
