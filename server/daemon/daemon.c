@@ -238,6 +238,8 @@ on_end_signal(void *ctx)
     }
     if (daemon->n_signals > 2)
         _exit(EXIT_FAILURE);
+    if (daemon->state == DAEMON_STOPS)
+        return; /* it is ending */
     log_warn("daemon", "second signal: ending at once", "%s", "");
     daemon->state = DAEMON_STOPS;
     loop_stop(daemon->loop);
@@ -462,6 +464,18 @@ daemon_run(struct daemon *daemon)
     loop_run(daemon->loop);
 }
 
+/* Late: whoever asks again for an end that is under way must not cut it short, nor the ledger that
+ * is printed after it. */
+static void
+free_signals(struct daemon *daemon)
+{
+    bool has_signals = daemon->signals[0] != NULL;
+    for (uint32_t i = 0; i < DAEMON_SIGNALS; i++)
+        loop_signal_free(&daemon->signals[i]);
+    if (has_signals)
+        signal(SIGTERM, SIG_IGN);
+}
+
 /* In reverse; also after half a set-up. */
 void
 daemon_free(struct daemon **daemon_out, uint64_t *final)
@@ -469,10 +483,9 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     struct daemon *daemon = *daemon_out;
     if (daemon == NULL)
         return;
-    /* Nothing that looks for workers may come any more: letters, timers, questions for health. */
+    /* Nothing that looks for workers may come any more: letters, timers, questions for health.
+     * Signals may: they find the state. */
     daemon->state = DAEMON_STOPS;
-    for (uint32_t i = 0; i < DAEMON_SIGNALS; i++)
-        loop_signal_free(&daemon->signals[i]);
     loop_timer_cancel(&daemon->second);
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);
@@ -498,6 +511,7 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     metrics_publish(daemon_own_metrics(daemon));
     if (final != NULL)
         daemon_collect(daemon, final);
+    free_signals(daemon);
     loop_free(&daemon->loop);
     for (uint32_t i = 0; i < daemon->n_metrics; i++)
         metrics_free(&daemon->metrics[i]);
