@@ -244,9 +244,8 @@ note(const struct receive_call *rc, enum rule rule)
         watch->on_noted(watch->ctx, grpc_call_peer(rc->call), rule);
 }
 
-/* Why nothing is forwarded. */
-static enum drop_reason
-drop_reason_of(const struct judgement *judgement)
+enum drop_reason
+receive_drop_reason(const struct judgement *judgement)
 {
     bool is_copy = judgement->reason == RULE_segment_duplicate_identical ||
                    judgement->reason == RULE_poison_id_again;
@@ -277,7 +276,7 @@ receive_put_judged(struct receive_call *rc, enum method method, struct bytes mes
                    const struct judgement *judgement, uint64_t credit_bytes)
 {
     if (judgement->verdict == VERDICT_DROPPED) {
-        receive_put_nothing(rc, method, drop_reason_of(judgement), credit_bytes);
+        receive_put_nothing(rc, method, receive_drop_reason(judgement), credit_bytes);
     } else if (put_record(rc, method, judgement, credit_bytes) != ERR_OK) {
         receive_uncount(rc, judgement);
         return ERR_WAIT;

@@ -108,15 +108,6 @@ add_log_time(const struct method_row *row, struct bytes message, uint8_t *raw, s
     return true;
 }
 
-/* Why nothing is forwarded. */
-static enum drop_reason
-drop_reason_of(const struct judgement *judgement)
-{
-    bool is_copy = judgement->reason == RULE_segment_duplicate_identical ||
-                   judgement->reason == RULE_poison_id_again;
-    return is_copy ? DROP_COPY : DROP_EMPTY;
-}
-
 static enum err
 put_judged(struct http_request *request, const struct method_row *row,
            const struct judgement *judgement)
@@ -148,7 +139,7 @@ receive_http_put(struct http_request *request, struct bytes message)
     struct judgement judgement;
     judge(request, row, message, &judgement);
     if (judgement.verdict == VERDICT_DROPPED) {
-        store_put_nothing(receive->store, row->method, drop_reason_of(&judgement), request, 0);
+        store_put_nothing(receive->store, row->method, receive_drop_reason(&judgement), request, 0);
         request->n_unsettled++;
     } else if (put_judged(request, row, &judgement) != ERR_OK) {
         receive_take_back(receive, &judgement);

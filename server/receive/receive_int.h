@@ -113,6 +113,8 @@ enum err receive_put_judged(struct receive_call *, enum method, struct bytes mes
 /* A judged message was taken and is not judged again: once for each, before the next judgement. */
 void receive_accept(struct receive_call *, enum message_type, struct bytes message,
                     const struct judgement *);
+/* Why nothing of a message with verdict dropped is forwarded. */
+enum drop_reason receive_drop_reason(const struct judgement *);
 /* Takes the counts of a judgement back: its message found no room and will be judged again. */
 void receive_uncount(struct receive_call *, const struct judgement *);
 void receive_take_back(struct receive *, const struct judgement *);
