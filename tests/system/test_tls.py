@@ -202,7 +202,7 @@ def test_certificates_are_replaced_in_the_middle_of_traffic(start, backend, auth
     # A certificate and a key that do not belong together: those before stay, and it shows.
     (tmp_path / "served" / "tls.key").write_bytes(authority.issue("localhost").key.read_bytes())
     gate.wait_metric("tls_last_reload_successful", 0, section="listen.grpc_tls")
-    assert gate.find(r"(certificates not taken up.*does not belong to)")
+    wait_until(lambda: gate.find(r"(certificates not taken up.*does not belong to)"), "the reason")
     assert serial_of(gate) == second
     authority.issue("localhost").copy_to(tmp_path / "served")
     gate.process.send_signal(signal.SIGHUP)
