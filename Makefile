@@ -79,6 +79,7 @@ $(BINARY): $(BUILD)/server/command/main.o $(foreach l,$(LAYERS),$(call archive,$
 
 define layer_rules
 objects_$(1) := $(filter-out %/command/main.o,$(call objects,$(1)))
+$(if $(filter admin,$(1)),objects_$(1) += $(BUILD)/server/admin/ui.o)
 $(if $(filter message,$(1)),objects_$(1) += $$(GEN_C:$(GEN)/%.c=$(BUILD)/gen/%.o))
 $(BUILD)/lib$(1).a: $$(objects_$(1))
 	@mkdir -p $$(@D)
@@ -91,6 +92,12 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l))))
 $(BUILD)/server/%.o: server/%.c | $(GEN_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The dashboard's files, as they are.
+UI := $(sort $(wildcard server/admin/ui/*))
+$(BUILD)/server/admin/ui.o: $(UI)
+	@mkdir -p $(@D)
+	$(LD) -r -z noexecstack -b binary -o $@ $(UI)
 
 $(BUILD)/gen/%.o: $(GEN)/%.c
 	@mkdir -p $(@D)

@@ -177,16 +177,22 @@ add_overview(const struct admin_overview *overview, const struct look *look)
     text_add(look->out, "}\n");
 }
 
+void
+admin_overview_write(void *ctx, struct text *out)
+{
+    const struct admin_overview *overview = ctx;
+    struct look look = {overview->source, expose_collect(overview->source), out};
+    add_overview(overview, &look);
+    mem_free(look.sums);
+}
+
 static void
 answer_overview(void *ctx, struct http1_request *request, struct bytes element)
 {
     (void)element;
-    const struct admin_overview *overview = ctx;
     struct text out = TEXT_EMPTY;
-    struct look look = {overview->source, expose_collect(overview->source), &out};
-    add_overview(overview, &look);
+    admin_overview_write(ctx, &out);
     admin_answer_json(request, 200, &out);
-    mem_free(look.sums);
     text_fini(&out);
 }
 

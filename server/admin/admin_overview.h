@@ -19,4 +19,7 @@ struct admin_overview {
 /* GET /api/v1/overview, GET /api/v1/backends. Totals since the start; rates are the reader's. */
 struct admin_routes admin_overview_routes(struct admin_overview *);
 
+/* The answer of GET /api/v1/overview; ctx is a struct admin_overview. */
+void admin_overview_write(void *ctx, struct text *out);
+
 #endif

@@ -4,8 +4,10 @@
 
 #include "admin/admin_quarantine_int.h"
 #include "admin/admin_quarantine_item.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "message/message_json.h"
 #include "store/quarantine_id.h"
 
 enum {
@@ -13,6 +15,7 @@ enum {
     LIST_MAX = 1000,
     MAX_NAMES = 1000, /* counted by themselves; the rest together */
     NAME_BYTES = 256,
+    SHOWN_BYTES = 256 * 1024, /* of a message as JSON */
 };
 
 /* A list. */
@@ -163,6 +166,19 @@ add_base64(struct text *out, struct bytes in)
     }
 }
 
+/* The message as JSON, for people's eyes; null where the bytes do not say it or are too many. */
+static void
+add_message(struct text *out, const struct quarantine_record *record)
+{
+    const struct method_row *row = method_row(record->method);
+    struct arena *arena = arena_new(SHOWN_BYTES);
+    text_add(out, ",\"message\":");
+    if (row == NULL || record->payload.n > SHOWN_BYTES ||
+        message_json_write(row->message, record->payload, arena, out) != ERR_OK)
+        text_add(out, "null");
+    arena_free(&arena);
+}
+
 static bool
 on_get_record(void *ctx, const struct quarantine_record *record)
 {
@@ -173,7 +189,9 @@ on_get_record(void *ctx, const struct quarantine_record *record)
     admin_quarantine_item_add(&item, &query->out);
     text_add(&query->out, ",\"payload\":\"");
     add_base64(&query->out, record->payload);
-    text_add(&query->out, "\"}\n");
+    text_add(&query->out, "\"");
+    add_message(&query->out, record);
+    text_add(&query->out, "}\n");
     query->n++;
     return false;
 }

@@ -5,20 +5,21 @@
 
 #include "base/mem.h"
 #include "command/command.h"
-#include "command/standin.h"
+#include "command/standin_query.h"
 #include "daemon/daemon.h"
 
 #ifndef SPANGATE_REVISION
 #define SPANGATE_REVISION "unknown"
 #endif
 
-enum { KEEP_SEGMENTS = 1000, MAX_SETS = 3 };
+enum { MAX_SETS = 3 };
 
 /* What one run holds; set up and torn down in this order. */
 struct serve {
     const struct command_input *in;
     const struct conf *conf;
-    struct standin *standin; /* NULL without --sink */
+    struct standin *standin;     /* NULL without --sink */
+    struct admin_routes queries; /* of the stand-in */
     struct daemon *daemon;
 };
 
@@ -90,7 +91,8 @@ print_start(const struct serve *serve)
     else
         text_add(&out, "\ntelemetry  off");
     if (admin[0] != '\0')
-        text_addf(&out, ", admin http://%s/api/v1/overview", admin);
+        text_addf(&out, ", admin http://%s%s", admin,
+                  serve->conf->admin.ui ? "/ui" : "/api/v1/overview");
     text_add(&out, "\n");
     fputs(out.p, stderr);
     text_fini(&out);
@@ -127,7 +129,7 @@ start_sink(struct serve *serve)
     struct standin_settings settings = {
         .listen = "127.0.0.1:0",
         .store_dir = command_value(serve->in, "sink"),
-        .keep = KEEP_SEGMENTS,
+        .keep = STANDIN_KEEP_SEGMENTS,
     };
     struct text why = TEXT_EMPTY;
     int result = COMMAND_OK;
@@ -152,6 +154,7 @@ exit_of_start(enum err err)
 static int
 start_daemon(struct serve *serve)
 {
+    serve->queries = standin_query_routes(serve->standin);
     struct daemon_settings settings = {
         .conf = serve->conf,
         .upstream = serve->standin != NULL ? standin_address(serve->standin) : NULL,
@@ -159,6 +162,7 @@ start_daemon(struct serve *serve)
         .own_signals = true,
         .reload = reload,
         .reload_ctx = serve,
+        .routes = serve->standin != NULL ? &serve->queries : NULL,
     };
     struct text why = TEXT_EMPTY;
     int result = COMMAND_OK;

@@ -6,11 +6,11 @@
 
 #include "base/err.h"
 #include "command/command.h"
-#include "command/standin.h"
+#include "command/standin_query.h"
 #include "grpc/grpc_call.h"
 #include "net/http1.h"
 
-enum { KEEP_SEGMENTS = 1000, QUERY_LIMIT = 100 };
+enum { QUERY_LIMIT = 100 };
 
 /* What runs in the main thread: signals, the queries, and a look whether the stand-in is over. */
 struct sink {
@@ -50,9 +50,10 @@ on_request(void *ctx, struct http1_request *request)
     if (strcmp(path, "/api/v1/sink/segments") == 0) {
         const char *limit = http1_query(request, "limit");
         unsigned long n = limit != NULL ? strtoul(limit, NULL, 10) : QUERY_LIMIT;
-        standin_query(sink->standin, n < KEEP_SEGMENTS ? (uint32_t)n : KEEP_SEGMENTS, NULL, &body);
+        standin_query(sink->standin,
+                      n < STANDIN_KEEP_SEGMENTS ? (uint32_t)n : STANDIN_KEEP_SEGMENTS, NULL, &body);
     } else if (strncmp(path, trace, sizeof(trace) - 1) == 0) {
-        standin_query(sink->standin, KEEP_SEGMENTS, path + sizeof(trace) - 1, &body);
+        standin_query(sink->standin, STANDIN_KEEP_SEGMENTS, path + sizeof(trace) - 1, &body);
     } else {
         status = 404;
         text_add(&body, "{\"error\":\"try /api/v1/sink/segments or /api/v1/sink/trace/ID\"}\n");
@@ -78,7 +79,7 @@ read_flags(const struct command_input *in, struct standin_settings *settings)
     *settings = (struct standin_settings){
         .listen = command_value(in, "listen"),
         .store_dir = command_value(in, "store"),
-        .keep = KEEP_SEGMENTS,
+        .keep = STANDIN_KEEP_SEGMENTS,
         .fail_status = GRPC_UNAVAILABLE,
         .stall = command_has(in, "stall"),
     };

@@ -331,6 +331,7 @@ set_up_process(struct daemon *daemon, const struct daemon_settings *settings)
     daemon->conf = conf_ref(settings->conf);
     daemon->reload = settings->reload;
     daemon->reload_ctx = settings->reload_ctx;
+    daemon->routes = settings->routes;
     daemon->reloaded = conf_ref(settings->conf);
     daemon->n_workers = settings->conf->limits.workers;
     daemon->n_metrics = daemon->n_workers + 2;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/admin_api.h"
 #include "base/err.h"
 #include "base/metric.h"
 #include "base/text.h"
@@ -31,6 +32,8 @@ struct daemon_settings {
      * was told. reload NULL: SIGHUP changes nothing. The daemon owns the reference. */
     const struct conf *(*reload)(void *ctx);
     void *reload_ctx;
+    const struct admin_routes *routes; /* more of the operator's API; outlive the daemon; NULL:
+                                          none. Their handlers run on the control thread */
     const struct receive_watch *watch; /* looks on at what arrives; outlives the daemon; NULL:
                                           nobody */
 };

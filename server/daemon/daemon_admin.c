@@ -4,8 +4,13 @@
 
 #include "admin/admin.h"
 #include "admin/admin_api.h"
+#include "admin/admin_config.h"
 #include "admin/admin_instances.h"
 #include "admin/admin_overview.h"
+#include "admin/admin_rules.h"
+#include "admin/admin_stream.h"
+#include "admin/admin_ui.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,14 +20,17 @@
 
 enum {
     ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
-    ROUTE_TABLES = 3,
+    ROUTE_TABLES = 8,
 };
 
 struct daemon_admin {
     struct expose_source source;
     struct admin *telemetry;
     struct admin_overview overview;
+    struct admin_config config;
+    struct admin_stream *stream;
     struct admin_routes routes[ROUTE_TABLES];
+    uint32_t n_routes;
     struct admin_api *api;
 };
 
@@ -98,6 +106,56 @@ open_telemetry(struct daemon *daemon, struct text *why)
     return ERR_OK;
 }
 
+static const struct conf *
+started_conf(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    return daemon->conf;
+}
+
+static const struct conf *
+reloaded_conf(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    return daemon->reloaded;
+}
+
+static void
+add_routes(struct daemon_admin *admin, struct admin_routes routes)
+{
+    check(admin->n_routes < ROUTE_TABLES);
+    admin->routes[admin->n_routes++] = routes;
+}
+
+/* What the API serves. */
+static void
+set_routes(struct daemon *daemon)
+{
+    struct daemon_admin *admin = daemon->admin;
+    const struct admin_topic topics[] = {
+        {"overview", admin_overview_write, &admin->overview},
+        {"instances", admin_instances_write, daemon->instances},
+    };
+    admin->overview = (struct admin_overview){
+        .source = &admin->source,
+        .started_ms = clock_unix_ms(),
+        .mode = integrity_mode,
+        .buffer_mode = buffer_mode(daemon->conf),
+    };
+    admin->config = (struct admin_config){daemon, started_conf, reloaded_conf};
+    admin->stream = admin_stream_new(daemon->loop, topics, sizeof(topics) / sizeof(topics[0]));
+    add_routes(admin, admin_overview_routes(&admin->overview));
+    add_routes(admin, admin_instances_routes(daemon->instances));
+    add_routes(admin, *daemon_quarantine_routes(daemon->quarantine));
+    add_routes(admin, admin_config_routes(&admin->config));
+    add_routes(admin, admin_rules_routes());
+    add_routes(admin, admin_stream_routes(admin->stream));
+    if (daemon->conf->admin.ui)
+        add_routes(admin, admin_ui_routes());
+    if (daemon->routes != NULL)
+        add_routes(admin, *daemon->routes);
+}
+
 static enum err
 open_api(struct daemon *daemon, struct text *why)
 {
@@ -105,21 +163,13 @@ open_api(struct daemon *daemon, struct text *why)
     const struct conf *conf = daemon->conf;
     if (conf->admin.address[0] == '\0' && conf->admin.socket[0] == '\0')
         return ERR_OK;
-    admin->overview = (struct admin_overview){
-        .source = &admin->source,
-        .started_ms = clock_unix_ms(),
-        .mode = integrity_mode,
-        .buffer_mode = buffer_mode(conf),
-    };
-    admin->routes[0] = admin_overview_routes(&admin->overview);
-    admin->routes[1] = admin_instances_routes(daemon->instances);
-    admin->routes[2] = *daemon_quarantine_routes(daemon->quarantine);
+    set_routes(daemon);
     struct admin_api_settings settings = {
         .address = conf->admin.address,
         .socket = conf->admin.socket,
         .token_file = conf->admin.token_file,
         .tables = admin->routes,
-        .n_tables = ROUTE_TABLES,
+        .n_tables = admin->n_routes,
     };
     enum err err = admin_api_open(daemon->loop, &settings, why, &admin->api);
     if (err != ERR_OK)
@@ -162,6 +212,7 @@ daemon_admin_close(struct daemon_admin **admin)
     if (*admin == NULL)
         return;
     admin_api_close(&(*admin)->api);
+    admin_stream_free(&(*admin)->stream);
     admin_close(&(*admin)->telemetry);
     mem_free(*admin);
     *admin = NULL;

@@ -66,7 +66,8 @@ struct daemon {
     /* daemon_settings.reload; NULL: SIGHUP changes nothing. */
     const struct conf *(*reload)(void *ctx);
     void *reload_ctx;
-    const struct conf *reloaded; /* what was taken up last */
+    const struct admin_routes *routes; /* daemon_settings.routes */
+    const struct conf *reloaded;       /* what was taken up last */
     struct loop_turn *metrics_turn;
     struct loop_timer second, delay, memory;
     struct loop_signal *signals[DAEMON_SIGNALS];

@@ -42,13 +42,6 @@ struct http1_request {
     bool is_answered;
 };
 
-struct http1_pending {
-    struct http1_connection *connection;
-    struct evhttp_request *request;
-    void (*on_gone)(void *ctx);
-    void *ctx;
-};
-
 static void
 tell_connections(struct http1 *http)
 {
@@ -237,6 +230,22 @@ on_tick(void *ctx)
     loop_timer_in(&http->tick, TICK_US);
 }
 
+void
+http1_add_answer_headers(struct http1 *http, struct evhttp_request *request,
+                         const char *content_type)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    static const char policy[] = "Content-Security-Policy";
+    evhttp_add_header(headers, "Content-Type", content_type);
+    if (http->is_draining)
+        evhttp_add_header(headers, "Connection", "close");
+    if (evhttp_find_header(headers, "Cache-Control") == NULL)
+        evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    if (evhttp_find_header(headers, policy) == NULL)
+        evhttp_add_header(headers, policy, "default-src 'none'; frame-ancestors 'none'");
+}
+
 /* The length is told in HTTP/1.0 too: a client sees when an answer was cut. For HEAD it is that of
  * the body that a GET would have brought. */
 static void
@@ -244,20 +253,13 @@ send_answer(struct http1_connection *connection, struct evhttp_request *request,
             const char *content_type, struct bytes body)
 {
     struct http1 *http = connection->http;
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct evbuffer *out = evbuffer_new();
     char length[24];
     check(out != NULL);
     snprintf(length, sizeof(length), "%zu", body.n);
     if (status != 204)
-        evhttp_add_header(headers, "Content-Length", length);
-    evhttp_add_header(headers, "Content-Type", content_type);
-    if (http->is_draining)
-        evhttp_add_header(headers, "Connection", "close");
-    evhttp_add_header(headers, "Cache-Control", "no-store");
-    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    evhttp_add_header(headers, "Content-Security-Policy",
-                      "default-src 'none'; frame-ancestors 'none'");
+        evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length", length);
+    http1_add_answer_headers(http, request, content_type);
     if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
         check(evbuffer_add(out, body.p, body.n) == 0);
     http1_intake_release(connection, false);

@@ -86,6 +86,15 @@ struct http1_pending *http1_defer(struct http1_request *, void (*on_gone)(void *
 void http1_pending_answer(struct http1_pending **where, int status, const char *content_type,
                           struct bytes body);
 
+/* In place of http1_pending_answer: an answer that goes on until its client goes, or until its end.
+ * begin comes first and once. */
+void http1_pending_begin(struct http1_pending *, int status, const char *content_type);
+void http1_pending_add(struct http1_pending *, struct bytes);
+/* What its client has not taken yet: who adds regardless of it grows without bound. */
+size_t http1_pending_unsent(const struct http1_pending *);
+/* Sets *where to NULL. */
+void http1_pending_end(struct http1_pending **where);
+
 /* The request's body and more headers of its answer. */
 struct bytes http1_pending_body(const struct http1_pending *);
 void http1_pending_add_header(struct http1_pending *, const char *name, const char *value);

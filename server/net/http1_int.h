@@ -41,6 +41,14 @@ struct http1_connection {
 };
 TAILQ_HEAD(http1_connections, http1_connection);
 
+/* An answer that is owed. Owner: itself, until it is given or its client has gone. */
+struct http1_pending {
+    struct http1_connection *connection;
+    struct evhttp_request *request;
+    void (*on_gone)(void *ctx);
+    void *ctx;
+};
+
 /* What has come of requests, over all connections. */
 struct http1_intake {
     uint64_t received_bytes;
@@ -65,6 +73,9 @@ struct http1 {
     struct loop_turn *turn;
     struct loop_timer tick;
 };
+
+/* The headers of every answer. */
+void http1_add_answer_headers(struct http1 *, struct evhttp_request *, const char *content_type);
 
 /* Counts and charges what comes in on a new connection's stream. */
 void http1_intake_watch(struct http1_connection *);

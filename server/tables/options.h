@@ -140,7 +140,7 @@
       OPTION(admin., address, ADDRESS, NONE, "127.0.0.1:11880", "", "", RESTART, BUILT, "its address; empty = off") \
       OPTION(admin., socket, PATH, NONE, "", "", "", RESTART, BUILT, "a Unix socket for it, for the same user alone; empty = off") \
       OPTION(admin., token_file, PATH, NONE, "", "", "", RESTART, BUILT, "file with the token, at least 8 characters; a must beyond loopback, and then asked for at every change") \
-      OPTION(admin., ui, BOOL, NONE, "true", "", "", RESTART, LATER(116), "serve the dashboard") \
+      OPTION(admin., ui, BOOL, NONE, "true", "", "", RESTART, BUILT, "serve the dashboard at /ui") \
     END(admin) \
     SECTION("log", log, "lines on standard error") \
       OPTION(log., level, ENUM, log_level, "info", "", "", LIVE, BUILT, "error, warn, info or debug") \
@@ -232,7 +232,6 @@
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
     CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \
-    CODE(116, "the dashboard is not built yet",             "ask the API of the admin port, by itself or with spangate quarantine") \
     CODE(117, "watching the file is not built yet",         "send SIGHUP: integrity.*, upstream.storage and log.* are taken up, the rest needs a restart")
 /* clang-format on */
 

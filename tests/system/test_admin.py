@@ -37,6 +37,15 @@ def ask(address, path, method="GET", body=None, **headers):
     return answer.status, json.loads(text) if text else None, answer.headers
 
 
+def ask_text(address, path):
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text, answer.headers
+
+
 def test_the_overview_is_the_ledger(begin, backend):
     gate, admin = begin()
     stream(gate.channel(), COLLECT, [wire.segment() for _ in range(5)] + [wire.segment(spans=[])])
@@ -53,6 +62,87 @@ def test_the_overview_is_the_ledger(begin, backend):
     assert overview["segments"]["clean"] == 5
     assert [(one["name"], one["up"]) for one in overview["backends"]] == [(backend.address, True)]
     assert ask(admin, "/api/v1/backends")[1]["backends"][0]["answers_ok"] > 0
+
+
+def test_the_settings_are_told_with_their_origin(begin, tmp_path):
+    gate, admin = begin("upstream.auth_token=hidden-from-all", "batch.max_items=77")
+    config = ask(admin, "/api/v1/config")[1]
+    assert config["settings"]["batch.max_items"]["value"] == 77
+    assert config["settings"]["batch.max_items"]["origin"] == "flag"
+    assert config["settings"]["integrity.mode"]["origin"] == "default"
+    assert config["restart"] == [] and "hidden-from-all" not in json.dumps(config)
+
+
+def test_the_rules_are_told(begin):
+    _, admin = begin()
+    rules = ask(admin, "/api/v1/rules")[1]["rules"]
+    assert rules["span-parent-missing"]["class"] and rules["span-parent-missing"]["advice"]
+    assert len(rules) > 40 and all(rule["sentence"] for rule in rules.values())
+
+
+def events(address, topics, n):
+    """The first n events of the stream, as (name, value)."""
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    connection.request("GET", f"/api/v1/stream?topics={topics}")
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.headers["Content-Type"] == "text/event-stream"
+    found, name, data = [], None, []
+    while len(found) < n:
+        line = answer.readline().decode().rstrip("\n")
+        if line.startswith("event: "):
+            name = line[7:]
+        elif line.startswith("data: "):
+            data.append(line[6:])
+        elif line == "" and name is not None:
+            found.append((name, json.loads("\n".join(data))))
+            name, data = None, []
+    connection.close()
+    return found
+
+
+def test_the_stream_follows_what_happens(begin, backend):
+    gate, admin = begin()
+    stream(gate.channel(), COLLECT, [wire.segment() for _ in range(5)])
+    gate.wait_settled()
+    found = events(admin, "overview,instances", 4)
+    assert [name for name, _ in found] == ["overview", "instances"] * 2
+    assert found[0][1]["ledger"]["accepted"] == 5 and found[2][1]["ledger"]["imbalance"] == 0
+    assert ask(admin, "/api/v1/stream?topics=weather")[0] == 400
+
+
+def test_the_dashboard_comes_from_the_binary(begin):
+    _, admin = begin()
+    assert ask_text(admin, "/")[0] == 302
+    status, page, headers = ask_text(admin, "/ui")
+    assert status == 200 and "<title>spangate</title>" in page
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+    size = len(page)
+    for name in ("app.js", "views.js", "app.css", "icon.svg"):
+        status, text, headers = ask_text(admin, f"/ui/{name}")
+        assert status == 200 and headers["X-Content-Type-Options"] == "nosniff"
+        assert f"/ui/{name}" in page or name == "views.js"
+        size += len(text)
+    assert size < 60 * 1024
+    assert ask_text(admin, "/ui/other.js")[0] == 404
+
+
+def test_the_dashboard_can_be_off(begin):
+    _, admin = begin("admin.ui=false")
+    assert ask(admin, "/ui")[0] == 404 and ask(admin, "/api/v1/overview")[0] == 200
+
+
+def test_the_built_in_sink_shows_what_came_out(start):
+    gate = start("admin.address=127.0.0.1:0", flags=["--sink"])
+    admin = gate.find(r"admin http://([^/\s]+)/")
+    stream(gate.channel(), COLLECT, [wire.segment() for _ in range(3)])
+    segments = wait_until(lambda: len(ask(admin, "/api/v1/sink/segments?limit=10")[1]) == 3 and
+                          ask(admin, "/api/v1/sink/segments?limit=2")[1], "the segments")
+    assert len(segments) == 2
+    trace = segments[0]["traceId"]
+    assert all(one["traceId"] == trace for one in ask(admin, f"/api/v1/sink/trace/{trace}")[1])
+    assert ask(admin, "/api/v1/sink/trace/none")[1] == []
+    assert ask(admin, "/api/v1/sink/segments?limit=0")[0] == 400
 
 
 def test_instances_are_parsable_whatever_they_are_called(begin, backend):

@@ -207,6 +207,43 @@ the_list_may_be_of_one_name(void **state)
     assert_string_equal(site->body.p, "{\"total\":3,\"instances\":[\n]}\n");
 }
 
+static void
+the_worst_may_be_asked_for(void **state)
+{
+    struct site *site = *state;
+    see(site, "shop", "fair", LANGUAGE_GO, 100, 1);
+    see(site, "shop", "ill", LANGUAGE_GO, 100, 10);
+    see(site, "shop", "busy", LANGUAGE_GO, 5000, 0);
+    see(site, "shop", "idle", LANGUAGE_GO, 1, 0);
+    assert_int_equal(get(site, "/api/v1/instances?sort=bad&limit=1"), 200);
+    assert_has(site, "\"ill\"");
+    assert_null(strstr(site->body.p, "\"fair\""));
+    assert_int_equal(get(site, "/api/v1/instances?sort=bad&limit=3"), 200);
+    assert_has(site, "\"fair\"");
+    assert_has(site, "\"busy\"");
+    assert_null(strstr(site->body.p, "\"idle\""));
+    assert_int_equal(get(site, "/api/v1/instances?sort=bad&service=pay"), 200);
+    assert_string_equal(site->body.p, "{\"total\":4,\"instances\":[\n]}\n");
+    assert_int_equal(get(site, "/api/v1/instances?sort=size"), 400);
+}
+
+/* Of many that are equally bad as many are listed as were asked for. */
+static void
+equals_fill_the_list_of_the_worst(void **state)
+{
+    struct site *site = *state;
+    char name[8];
+    for (int i = 0; i < 9; i++) {
+        snprintf(name, sizeof(name), "i%d", i);
+        see(site, "shop", name, LANGUAGE_GO, 7, 0);
+    }
+    assert_int_equal(get(site, "/api/v1/instances?sort=bad&limit=4"), 200);
+    int n = 0;
+    for (const char *at = site->body.p; (at = strstr(at, "service_instance")) != NULL; at++)
+        n++;
+    assert_int_equal(n, 4);
+}
+
 /* Findings of a memory race: three kinds of them within the window. */
 static void
 a_diagnosis_comes_with_its_words(void **state)
@@ -301,6 +338,8 @@ main(void)
         WITH_SITE(names_of_strangers_stay_in_their_strings),
         WITH_SITE(the_list_may_be_cut),
         WITH_SITE(the_list_may_be_of_one_name),
+        WITH_SITE(the_worst_may_be_asked_for),
+        WITH_SITE(equals_fill_the_list_of_the_worst),
         WITH_SITE(a_diagnosis_comes_with_its_words),
         WITH_SITE(the_overview_has_totals_and_a_ledger),
         WITH_SITE(backends_are_told_by_name),

@@ -165,6 +165,49 @@ an_answer_may_come_later(void **state)
     text_fini(&text);
 }
 
+static void
+an_answer_may_go_on(void **state)
+{
+    struct site *site = *state;
+    struct text text = TEXT_EMPTY;
+    int client = ask(site, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    RUN_UNTIL(site->loop, site->n_deferred == 1);
+    http1_pending_begin(site->pending[0], 200, "text/event-stream");
+    http1_pending_add(site->pending[0], BYTES("one"));
+    RUN_UNTIL(site->loop, has_ended_with(client, &text, "3\r\none\r\n"));
+    assert_memory_equal(text.p, "HTTP/1.1 200 ", 13);
+    assert_non_null(strstr(text.p, "Content-Type: text/event-stream\r\n"));
+    assert_null(strstr(text.p, "Content-Length"));
+    http1_pending_add(site->pending[0], BYTES("more"));
+    assert_true(http1_pending_unsent(site->pending[0]) > 0);
+    RUN_UNTIL(site->loop, has_ended_with(client, &text, "4\r\nmore\r\n"));
+    assert_int_equal(http1_pending_unsent(site->pending[0]), 0);
+    http1_pending_end(&site->pending[0]);
+    assert_null(site->pending[0]);
+    RUN_UNTIL(site->loop, take(client, &text)); /* and the connection ends */
+    assert_int_equal(site->n_gone, 0);
+    close(client);
+    text_fini(&text);
+}
+
+static void
+who_leaves_an_answer_that_goes_on_is_noticed(void **state)
+{
+    struct site *site = *state;
+    int client = ask(site, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    RUN_UNTIL(site->loop, site->n_deferred == 1);
+    http1_pending_begin(site->pending[0], 200, "text/event-stream");
+    http1_pending_add(site->pending[0], BYTES("one"));
+    close(client);
+    RUN_UNTIL(site->loop, site->n_gone == 1);
+    int other = ask(site, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    RUN_UNTIL(site->loop, site->n_deferred == 2);
+    http1_pending_begin(site->pending[1], 200, "text/event-stream");
+    http1_close(&site->http);
+    assert_int_equal(site->n_gone, 2);
+    close(other);
+}
+
 /* Last of its file: the clock stands still from here on. */
 static void
 answers_that_nobody_takes_are_bounded(void **state)
@@ -420,6 +463,8 @@ main(void)
         WITH_SITE(slow_clients_do_not_use_the_port_up),
         WITH_SITE(a_burst_of_connections_is_bounded),
         WITH_SITE(a_flood_behind_a_request_stays_in_the_kernel),
+        WITH_SITE(an_answer_may_go_on),
+        WITH_SITE(who_leaves_an_answer_that_goes_on_is_noticed),
         WITH_SITE(answers_that_nobody_takes_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,20 @@
+/* The files of server/admin/ui/ as the linker put them into the binary (ld -r -b binary). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ADMIN_ADMIN_UI_FILES_H
+#define ADMIN_ADMIN_UI_FILES_H
+
+#include <stdint.h>
+
+#define UI_FILE(name)                                              \
+    extern const uint8_t _binary_server_admin_ui_##name##_start[]; \
+    extern const uint8_t _binary_server_admin_ui_##name##_end[]
+#define UI_START(name) _binary_server_admin_ui_##name##_start
+#define UI_END(name) _binary_server_admin_ui_##name##_end
+
+UI_FILE(index_html);
+UI_FILE(app_js);
+UI_FILE(views_js);
+UI_FILE(app_css);
+UI_FILE(icon_svg);
+
+#endif
