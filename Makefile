@@ -271,13 +271,22 @@ build/agents/node/ready: tests/agents/package.json tests/agents/package-lock.jso
 	cd build/agents/node && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+check-browser: $(BINARY) build/browser/ready ## the dashboard in real Chromium
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/browser
+
+build/browser/ready: tests/browser/package.json tests/browser/package-lock.json
+	@rm -rf build/browser && mkdir -p build/browser
+	cp $^ build/browser
+	cd build/browser && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 .PHONY: ci
 ci: export CI := 1
 ci: ## all that CI runs
 	@sh tests/run-steps.sh "check:SPANGATE_EXAMPLES=1000000 $(MAKE) check" "check-asan:$(MAKE) check SAN=address,undefined" \
 		"check-tsan:$(MAKE) check SAN=thread" "fuzz:$(MAKE) fuzz-build" "proto:$(MAKE) check-proto" "analyze:$(MAKE) analyze" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
-		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents"
+		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents" "browser:$(MAKE) check-browser"
 
 # gcc's analyzer writes an object per file so that only what changed is looked at again.
 ANALYZED := $(patsubst %.c,build/analyze/%.o,$(foreach l,$(LAYERS),$(call sources,$(l))))

@@ -126,16 +126,19 @@ export function confirm(title, text, yes, words = "") {
   });
 }
 
-// A change; asks for the token where one is needed.
+// A change; asks for the token first where one is needed and not known yet.
 export async function change(path, method, body) {
+  const needs = state.token === "" && (await ask("/api/v1/config")).settings["admin.token_file"].value !== "";
+  if (needs) {
+    const token = await confirm("A token is needed", "It stands in the file that admin.token_file names.", "Go on", "Token");
+    if (token === false) throw new Error("nothing was changed");
+    state.token = token;
+  }
   try {
     return await ask(path, method, body);
   } catch (error) {
-    if (error.status !== 403 || !error.message.includes("token")) throw error;
-    const token = await confirm("A token is needed", error.message, "Go on", "Token");
-    if (token === false) throw error;
-    state.token = token;
-    return ask(path, method, body);
+    if (error.status === 403) state.token = ""; // it was wrong: the next change asks again
+    throw error;
   }
 }
 

@@ -117,7 +117,7 @@ function aside(now) {
 }
 
 function line(points, most, kind) {
-  const at = points.map((value, i) => `${(i / Math.max(1, points.length - 1)) * 300},${(100 - (value / most) * 96).toFixed(1)}`);
+  const at = points.map((value, i) => `${((i / Math.max(1, points.length - 1)) * 300).toFixed(1)},${(100 - (value / most) * 96).toFixed(1)}`);
   return h("polyline", { points: at.join(" "), class: kind });
 }
 
@@ -303,7 +303,7 @@ async function act(id, words, run) {
 
 function actions(one) {
   const path = `/api/v1/quarantine/${encodeURIComponent(one.id)}`;
-  const told = (answer) => { const r = answer.results[0]; return `${r.result}${r.why ? `: ${r.why}` : ""}`; };
+  const told = (answer) => `${answer.result}${answer.why ? `: ${answer.why}` : ""}`;
   const replay = (mode, title, text) => h("button", { class: mode === "repair" ? "main" : null,
     onclick: () => act(one.id, { title, text, yes: title, done: told }, () => change(`${path}/replay`, "POST", { mode })) }, title);
   const save = () => {
@@ -336,7 +336,7 @@ function item() {
   const facts = [["Rule", h("code", {}, one.rule)], ["Received", `${one.received} (${ago(one.received)})`], ["Service", one.service || "-"], ["Instance", one.service_instance || "-"],
     ["Trace", h("code", {}, one.trace_id || "-")], ["Segment", h("code", {}, one.segment_id || "-")], ["Method", h("code", {}, one.method)], ["Size", `${size(one.bytes)}, ${one.spans} spans`]];
   const spans = one.message && one.message.spans;
-  return [h("h1", {}, one.id), back, own.error === "" ? null : notice("bad", own.error), own.result === "" ? null : notice("good", own.result),
+  return [h("h1", {}, one.id), back, own.error === "" ? null : notice("bad", own.error), own.result === "" ? null : notice(/^(refused|busy|gone)/.test(own.result) ? "warn" : "good", own.result),
     h("section", { class: "card" }, h("dl", { class: "facts" }, facts.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]))),
     whyOf(one), h("h2", {}, "What to do with it"), actions(one), spans ? h("h2", {}, "Spans") : null, spans ? tree(spans) : null, h("h2", {}, "The message"),
     one.message === null ? h("p", {}, "Its bytes do not decode, or are too many to show here. Save them and use: spangate lint.")
