@@ -135,8 +135,10 @@ add_backends(const struct look *look)
             continue;
         text_addf(look->out, "%s{\"name\":", comma);
         text_add_json(look->out, bytes_str(name));
-        text_addf(look->out, ",\"up\":%s,\"inflight_batches\":%llu,",
+        bool is_disabled = look->source->backend_disabled(look->source->ctx, slot);
+        text_addf(look->out, ",\"up\":%s,\"enabled\":%s,\"inflight_batches\":%llu,",
                   value_of(look, METRIC_BACKEND_UP, slot) > 0 ? "true" : "false",
+                  is_disabled ? "false" : "true",
                   (unsigned long long)value_of(look, METRIC_BACKEND_INFLIGHT, slot));
         add_answers(look, slot);
         text_add(look->out, "\"last_success\":");
@@ -162,6 +164,7 @@ add_overview(const struct admin_overview *overview, const struct look *look)
     text_addf(look->out, ",\"uptime_s\":%lld,\"mode\":\"%s\",\n",
               (long long)(up_ms > 0 ? up_ms / 1000 : 0), overview->mode(source->ctx));
     add_ready(look);
+    text_addf(look->out, "\"paused\":%s,\n", overview->is_paused(source->ctx) ? "true" : "false");
     add_ledger(look);
     add_counts(look, "accepted", METRIC_ITEMS_ACCEPTED, SIGNAL_COUNT, SIGNAL_COUNT, signal_of);
     add_counts(look, "segments", METRIC_SEGMENTS, METRIC_VERDICTS, METRIC_VERDICTS, verdict_of);

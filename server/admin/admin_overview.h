@@ -14,6 +14,7 @@ struct admin_overview {
     int64_t started_ms;             /* Unix */
     const char *(*mode)(void *ctx); /* integrity.mode as it is now; ctx of the source */
     const char *buffer_mode;        /* as buffer.mode says: "durable" */
+    bool (*is_paused)(void *ctx);   /* forwarding, by an operator; ctx of the source */
 };
 
 /* GET /api/v1/overview, GET /api/v1/backends. Totals since the start; rates are the reader's. */

@@ -26,7 +26,8 @@ struct expose_source {
     uint32_t (*not_ready)(void *ctx); /* 0: ready */
     /* The backend in a balancer slot; false: the slot is not in use. */
     bool (*backend_name)(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME]);
-    struct instances *instances; /* of the control thread; NULL: none */
+    bool (*backend_disabled)(void *ctx, uint32_t slot); /* by an operator */
+    struct instances *instances;                        /* of the control thread; NULL: none */
     /* The file of a place where TLS is spoken (TLS_LISTEN, ...); NULL from it: clear text. May be
      * NULL. */
     const char *(*tls_file)(void *ctx, uint32_t use);

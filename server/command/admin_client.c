@@ -113,6 +113,8 @@ exit_of_status(int status)
         return COMMAND_PERMISSION;
     case 404:
         return COMMAND_NO_INPUT;
+    case 422:
+        return COMMAND_CONFIG;
     default:
         return COMMAND_UNAVAILABLE;
     }

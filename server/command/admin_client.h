@@ -29,7 +29,7 @@ struct admin_client_call {
 };
 /* COMMAND_OK and the answer (owner frees), or what went wrong was told: COMMAND_UNAVAILABLE nobody
  * answers or the service cannot (503), COMMAND_NO_INPUT 404, COMMAND_PERMISSION 401 or 403,
- * COMMAND_USAGE 400 or 413. */
+ * COMMAND_USAGE 400 or 413, COMMAND_CONFIG 422. */
 int admin_client_call(const struct admin_client *, const struct admin_client_call *,
                       struct json_tree **out);
 /* "&name=value", percent-encoded. */

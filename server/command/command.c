@@ -16,10 +16,10 @@
 
 /* In the order of "spangate help". */
 static const struct command_verb *const verbs[] = {
-    &command_serve_verb, &command_demo_verb,  &command_check_config_verb, &command_config_verb,
-    &command_lint_verb,  &command_ci_verb,    &command_quarantine_verb,   &command_spool_verb,
-    &command_sink_verb,  &command_load_verb,  &command_health_verb,       &command_version_verb,
-    &command_help_verb,  &command_print_verb,
+    &command_serve_verb,   &command_demo_verb, &command_check_config_verb, &command_config_verb,
+    &command_lint_verb,    &command_ci_verb,   &command_quarantine_verb,   &command_ctl_verb,
+    &command_spool_verb,   &command_sink_verb, &command_load_verb,         &command_health_verb,
+    &command_version_verb, &command_help_verb, &command_print_verb,
 };
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]), WIDTH = 96 };
 
@@ -168,6 +168,8 @@ command_load_conf(const struct command_input *in, const char *const *more_sets,
     if (text.n > 0)
         fputs(text.p, stderr);
     text_fini(&text);
+    if (in->told != NULL)
+        conf_diags_print(&diags, false, in->told);
     conf_diags_fini(&diags);
     mem_free(sets);
     return exit_of(err);

@@ -76,6 +76,7 @@ struct command_input {
     uint32_t n_arguments;
     const struct command_given *given;
     uint32_t n_given;
+    struct text *told; /* gets what a bad configuration is told with, too; NULL: nobody wants it */
 };
 
 /* The whole program: finds the verb, reads the flags, runs it. A mistyped verb or flag is told with
@@ -135,6 +136,7 @@ extern const struct command_verb command_serve_verb;
 extern const struct command_verb command_lint_verb;
 extern const struct command_verb command_ci_verb;
 extern const struct command_verb command_quarantine_verb;
+extern const struct command_verb command_ctl_verb;
 extern const struct command_verb command_spool_verb;
 extern const struct command_verb command_sink_verb;
 extern const struct command_verb command_load_verb;

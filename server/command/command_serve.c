@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include <string.h>
+
 #include "command/command.h"
 #include "command/standin_query.h"
 #include "daemon/daemon.h"
@@ -99,26 +101,50 @@ print_start(const struct serve *serve)
 }
 
 static int
-load_conf(const struct serve *serve, const struct conf **out)
+load_conf(const struct command_input *in, const struct conf **out)
 {
     const char *sets[MAX_SETS];
     uint32_t n = 0;
-    if (command_has(serve->in, "sink"))
+    if (command_has(in, "sink"))
         sets[n++] = "upstream.kind=sink";
-    if (serve->in->quiet)
+    if (in->quiet)
         sets[n++] = "log.level=warn";
-    else if (serve->in->verbose > 0)
+    else if (in->verbose > 0)
         sets[n++] = "log.level=debug";
-    return command_load_conf(serve->in, sets, n, out);
+    return command_load_conf(in, sets, n, out);
 }
 
-/* SIGHUP. */
+/* Of what is told of a configuration: its errors, in one line. */
+static void
+add_errors(const struct text *told, struct text *why)
+{
+    struct bytes left = text_bytes(told);
+    text_add(why, "the configuration is bad, every setting stays as it is");
+    while (left.n > 0) {
+        const uint8_t *end = memchr(left.p, '\n', left.n);
+        size_t n = end != NULL ? (size_t)(end - left.p) : left.n;
+        if (memmem(left.p, n, "error ", 6) != NULL) {
+            text_add(why, "; ");
+            text_add_bytes(why, bytes_of(left.p, n));
+        }
+        n += end != NULL;
+        left = bytes_of(left.p + n, left.n - n);
+    }
+}
+
+/* SIGHUP, or an order. */
 static const struct conf *
-reload(void *ctx)
+reload(void *ctx, struct text *why)
 {
     const struct serve *serve = ctx;
     const struct conf *conf = NULL;
-    return load_conf(serve, &conf) == COMMAND_OK ? conf : NULL;
+    struct text told = TEXT_EMPTY;
+    struct command_input in = *serve->in;
+    in.told = &told;
+    if (load_conf(&in, &conf) != COMMAND_OK)
+        add_errors(&told, why);
+    text_fini(&told);
+    return conf;
 }
 
 static int
@@ -194,7 +220,7 @@ static int
 run(const struct command_input *in)
 {
     struct serve serve = {.in = in};
-    int result = load_conf(&serve, &serve.conf);
+    int result = load_conf(in, &serve.conf);
     if (result == COMMAND_OK)
         result = start_sink(&serve);
     if (result == COMMAND_OK)

@@ -252,7 +252,7 @@ on_hangup(void *ctx)
     CHECK_OBJ(daemon, DAEMON_MAGIC);
     daemon_tls_reload(daemon->tls);
     if (daemon->state == DAEMON_SERVES)
-        daemon_reload(daemon);
+        (void)daemon_reload(daemon, NULL, NULL);
 }
 
 /* For the telemetry port. */
@@ -262,7 +262,8 @@ uint32_t
 daemon_not_ready(void *ctx)
 {
     const struct daemon *daemon = ctx;
-    uint32_t reasons = daemon->state == DAEMON_SERVES ? 0 : NOT_READY_DRAINING;
+    bool serves = daemon->state == DAEMON_SERVES && !daemon->is_dismissed;
+    uint32_t reasons = serves ? 0 : NOT_READY_DRAINING;
     enum spool_state state = daemon->spooler != NULL ? spooler_state(daemon->spooler) : SPOOL_OK;
     if (state == SPOOL_BROKEN)
         reasons |= NOT_READY_SPOOL;

@@ -22,15 +22,19 @@
 
 struct daemon;
 
+/* Control thread, at SIGHUP and by order: reads the configuration anew. The daemon owns the
+ * reference. NULL: it is bad; that was told on standard error, and why (never NULL) gets the errors
+ * as one line.
+ */
+typedef const struct conf *daemon_reload_fn(void *ctx, struct text *why);
+
 struct daemon_settings {
-    const struct conf *conf; /* a reference is taken */
-    const char *upstream;    /* "host:port" in place of upstream.addresses (the built-in sink);
-                                NULL: none */
-    const char *revision;    /* for build_info; a literal */
-    bool own_signals;        /* SIGTERM, SIGINT and SIGHUP are taken */
-    /* Control thread, at SIGHUP: reads the configuration anew. NULL from it: it is bad, and that
-     * was told. reload NULL: SIGHUP changes nothing. The daemon owns the reference. */
-    const struct conf *(*reload)(void *ctx);
+    const struct conf *conf;  /* a reference is taken */
+    const char *upstream;     /* "host:port" in place of upstream.addresses (the built-in sink);
+                                 NULL: none */
+    const char *revision;     /* for build_info; a literal */
+    bool own_signals;         /* SIGTERM, SIGINT and SIGHUP are taken */
+    daemon_reload_fn *reload; /* NULL: SIGHUP changes nothing */
     void *reload_ctx;
     const struct admin_routes *routes; /* more of the operator's API; outlive the daemon; NULL:
                                           none. Their handlers run on the control thread */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/daemon_control.h"
 #include "daemon/daemon_int.h"
 #include "daemon/daemon_quarantine.h"
 #include "h2/h2_session.h"
@@ -29,6 +30,7 @@ struct daemon_admin {
     struct admin_overview overview;
     struct admin_config config;
     struct admin_stream *stream;
+    struct admin_control control;
     struct admin_routes routes[ROUTE_TABLES];
     uint32_t n_routes;
     struct admin_api *api;
@@ -52,6 +54,20 @@ backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
 {
     const struct daemon *daemon = ctx;
     return forward_shared_name(daemon->shared, slot, out, EXPOSE_BACKEND_NAME);
+}
+
+static bool
+backend_disabled(void *ctx, uint32_t slot)
+{
+    const struct daemon *daemon = ctx;
+    return forward_shared_is_disabled(daemon->shared, slot);
+}
+
+static bool
+is_paused(void *ctx)
+{
+    const struct daemon *daemon = ctx;
+    return daemon->is_paused;
 }
 
 static const char *
@@ -141,12 +157,15 @@ set_routes(struct daemon *daemon)
         .started_ms = clock_unix_ms(),
         .mode = integrity_mode,
         .buffer_mode = buffer_mode(daemon->conf),
+        .is_paused = is_paused,
     };
+    daemon_control_init(daemon, &admin->source, &admin->control);
     admin->config = (struct admin_config){daemon, started_conf, reloaded_conf};
     admin->stream = admin_stream_new(daemon->loop, topics, sizeof(topics) / sizeof(topics[0]));
     add_routes(admin, admin_overview_routes(&admin->overview));
     add_routes(admin, admin_instances_routes(daemon->instances));
     add_routes(admin, *daemon_quarantine_routes(daemon->quarantine));
+    add_routes(admin, admin_control_routes(&admin->control));
     add_routes(admin, admin_config_routes(&admin->config));
     add_routes(admin, admin_rules_routes());
     add_routes(admin, admin_stream_routes(admin->stream));
@@ -199,6 +218,7 @@ daemon_admin_open(struct daemon *daemon, const char *revision, struct text *why)
         .ctx = daemon,
         .not_ready = daemon_not_ready,
         .backend_name = backend_name,
+        .backend_disabled = backend_disabled,
         .tls_file = tls_file,
         .instances = daemon->instances,
     };

@@ -43,6 +43,7 @@ struct daemon {
     uint32_t magic;
     const struct conf *conf;
     enum daemon_state state;
+    bool is_dismissed, is_paused; /* operators' orders: agents told to go, forwarding paused */
     uint32_t n_signals;
     struct budget_pool budget;
     struct metrics **metrics; /* the workers', then the control thread's and the spooler's; read by
@@ -64,7 +65,7 @@ struct daemon {
     struct event_letters events;  /* that found no room */
     uint32_t n_events;
     /* daemon_settings.reload; NULL: SIGHUP changes nothing. */
-    const struct conf *(*reload)(void *ctx);
+    daemon_reload_fn *reload;
     void *reload_ctx;
     const struct admin_routes *routes; /* daemon_settings.routes */
     const struct conf *reloaded;       /* what was taken up last */

@@ -1,4 +1,4 @@
-/* SIGHUP: takes up what can change while running, and says what cannot. */
+/* SIGHUP, or an order: takes up what can change while running, and says what cannot. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/daemon_reload.h"
 
@@ -8,7 +8,15 @@
 
 struct changes {
     uint32_t n_live, n_waiting;
+    struct text live, waiting; /* as lists of JSON strings */
 };
+
+static void
+add_key(struct text *list, const char *path)
+{
+    text_add(list, list->n > 0 ? "," : "");
+    text_add_json(list, bytes_str(path));
+}
 
 /* Since the last reload. */
 static void
@@ -18,6 +26,7 @@ on_live_change(void *ctx, const char *path, bool is_live)
     if (!is_live)
         return;
     changes->n_live++;
+    add_key(&changes->live, path);
     log_info("daemon", "setting changed", "key=%s", path);
 }
 
@@ -29,6 +38,7 @@ on_waiting_change(void *ctx, const char *path, bool is_live)
     if (is_live)
         return;
     changes->n_waiting++;
+    add_key(&changes->waiting, path);
     log_warn("daemon", "this setting changes with a restart only", "key=%s", path);
 }
 
@@ -54,26 +64,50 @@ take_up(struct daemon *daemon, const struct conf *conf)
     daemon->reloaded = conf_ref(conf);
 }
 
-void
-daemon_reload(struct daemon *daemon)
+/* The new configuration, or NULL and why in words. */
+static const struct conf *
+read_anew(struct daemon *daemon, struct text *why)
 {
-    struct metrics *metrics = daemon_own_metrics(daemon);
-    const struct conf *conf = NULL;
     if (daemon->reload == NULL) {
-        log_info("daemon", "SIGHUP: nothing to reload from", "%s", "");
-        return;
+        log_info("daemon", "nothing to reload from", "%s", "");
+        text_add(why, "this service has no configuration to reload");
+        return NULL;
     }
-    conf = daemon->reload(daemon->reload_ctx);
-    metric_set(metrics, METRIC_RELOAD_SUCCESSFUL, 0, conf != NULL);
-    if (conf == NULL) {
+    const struct conf *conf = daemon->reload(daemon->reload_ctx, why);
+    metric_set(daemon_own_metrics(daemon), METRIC_RELOAD_SUCCESSFUL, 0, conf != NULL);
+    if (conf == NULL)
         log_error("daemon", "reload failed, every setting stays as it is", "%s", "");
-        return;
-    }
-    struct changes changes = {0, 0};
+    return conf;
+}
+
+static void
+report(const struct changes *changes, struct text *json)
+{
+    log_info("daemon", "reloaded", "changed=%u need_restart=%u", changes->n_live,
+             changes->n_waiting);
+    if (json != NULL)
+        text_addf(json, "{\"changed\":[%s],\"restart\":[%s]}\n",
+                  changes->n_live > 0 ? changes->live.p : "",
+                  changes->n_waiting > 0 ? changes->waiting.p : "");
+}
+
+bool
+daemon_reload(struct daemon *daemon, struct text *json, struct text *why)
+{
+    struct text own_why = TEXT_EMPTY;
+    const struct conf *conf = read_anew(daemon, why != NULL ? why : &own_why);
+    text_fini(&own_why);
+    if (conf == NULL)
+        return false;
+    struct changes changes = {.n_live = 0};
     conf_each_change(daemon->reloaded, conf, on_live_change, &changes);
     conf_each_change(daemon->conf, conf, on_waiting_change, &changes);
     take_up(daemon, conf);
-    metric_set(metrics, METRIC_RELOAD_TIMESTAMP, 0, (uint64_t)clock_unix_ms() / 1000);
-    log_info("daemon", "reloaded", "changed=%u need_restart=%u", changes.n_live, changes.n_waiting);
+    metric_set(daemon_own_metrics(daemon), METRIC_RELOAD_TIMESTAMP, 0,
+               (uint64_t)clock_unix_ms() / 1000);
+    report(&changes, json);
+    text_fini(&changes.live);
+    text_fini(&changes.waiting);
     conf_unref(&conf);
+    return true;
 }

@@ -1,11 +1,13 @@
-/* SIGHUP: takes up what can change while running, and says what cannot. */
+/* SIGHUP, or an order: takes up what can change while running, and says what cannot. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef DAEMON_DAEMON_RELOAD_H
 #define DAEMON_DAEMON_RELOAD_H
 
 #include "daemon/daemon.h"
 
-/* Control thread. All or nothing: a bad file leaves every setting as it is. */
-void daemon_reload(struct daemon *);
+/* Control thread. All or nothing: false, a bad file leaves every setting as it is, and why tells
+ * it. json: what changed and what a restart would change, as admin_control.h has it. Both may be
+ * NULL. */
+bool daemon_reload(struct daemon *, struct text *json, struct text *why);
 
 #endif

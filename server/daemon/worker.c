@@ -369,6 +369,7 @@ new_endpoint(struct worker *worker)
     settings.keepalive_idle_us = conf->listen.keepalive.idle_ms * 1000;
     settings.keepalive_timeout_us = conf->listen.keepalive.timeout_ms * 1000;
     settings.drain_us = conf->shutdown.drain_ms * 1000;
+    settings.max_connection_age_us = conf->listen.max_connection_age_ms * 1000;
     struct grpc_service service;
     receive_service(worker->receive, &service);
     return grpc_endpoint_new(worker->loop, &settings, &service, &worker->budget,

@@ -62,6 +62,12 @@ struct integrity *worker_integrity(struct worker *);
 struct store *worker_store(struct worker *);
 /* Its thread only: judges by these settings from now on (a reload); takes a reference. */
 void worker_judge_by(struct worker *, const struct conf *);
+/* Its thread only, as operators order it; nothing once it drains for good. Agents are told to go
+ * and newcomers refused, until they are welcome; no call to a backend begins, until the pause ends;
+ * backends were disabled or enabled. */
+void worker_dismiss(struct worker *, bool is_dismissed);
+void worker_pause(struct worker *, bool is_paused);
+void worker_refresh_backends(struct worker *);
 /* The spooler's thread. Ownership of the parcel passes. */
 void worker_parcel(struct worker *, struct parcel *);
 /* Connections handed over and not ended. */

@@ -117,6 +117,13 @@ worker_http_drain(struct worker_http *http)
         http1_drain(http->port);
 }
 
+void
+worker_http_dismiss(struct worker_http *http, bool is_dismissed)
+{
+    if (http != NULL)
+        http1_dismiss(http->port, is_dismissed);
+}
+
 bool
 worker_http_is_drained(const struct worker_http *http)
 {

@@ -16,6 +16,8 @@ struct worker_http *worker_http_new(const struct worker_settings *, struct loop 
 /* Open now. Any thread. */
 uint32_t worker_http_n_connections(const struct worker_http *);
 void worker_http_drain(struct worker_http *);
+/* Each answer ends its connection, or not any more. */
+void worker_http_dismiss(struct worker_http *, bool is_dismissed);
 /* Nobody is connected, and nothing that was asked is unsettled. */
 bool worker_http_is_drained(const struct worker_http *);
 /* Closes the port and what is connected. */

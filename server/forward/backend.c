@@ -81,6 +81,7 @@ backend_new(const struct backend_settings *settings)
     uint64_t stale_s;
     backend->slot = backend_names_take(backend->shared->names, backend->name, &stale_s);
     metric_sub(backend->metrics, METRIC_BACKEND_LAST_SUCCESS, backend->slot, stale_s);
+    backend->is_disabled = backend_names_is_disabled(backend->shared->names, backend->slot);
     struct grpc_channel_settings channel = {
         .address = settings->address,
         .authority = settings->authority,
@@ -120,8 +121,8 @@ limit_weight(const struct backend *backend)
 bool
 backend_has_room(const struct backend *backend)
 {
-    return !backend->is_leaving && backend->weight < limit_weight(backend) &&
-           grpc_channel_has_room(backend->channel);
+    return !backend->is_leaving && !backend->is_disabled &&
+           backend->weight < limit_weight(backend) && grpc_channel_has_room(backend->channel);
 }
 
 static enum method

@@ -33,6 +33,7 @@ struct backend {
     uint32_t slot; /* of the metrics */
     struct grpc_channel *channel;
     bool is_up, is_leaving;
+    bool is_disabled;    /* by the operator: no new calls */
     uint32_t n_inflight; /* calls */
     uint32_t weight;     /* of the calls in flight */
     uint64_t outstanding_bytes;

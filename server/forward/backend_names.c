@@ -18,6 +18,7 @@ struct slot {
     uint32_t n_users, n_up;
     uint64_t gone_us; /* when the last user went */
     uint64_t success_s;
+    bool is_disabled;
 };
 
 struct backend_names {
@@ -80,6 +81,7 @@ backend_names_take(struct backend_names *names, const char *name, uint64_t *stal
     } else if (slot->n_users == 0 && strncmp(slot->name, name, NAME_BYTES - 1) != 0) {
         *stale_s = slot->success_s;
         slot->success_s = 0;
+        slot->is_disabled = false;
         set_name(slot, name);
     }
     slot->n_users++;
@@ -122,17 +124,47 @@ backend_names_success(struct backend_names *names, uint32_t i, uint64_t unix_s)
     return more;
 }
 
+static bool
+stands(const struct slot *slot)
+{
+    return slot->name[0] != '\0' &&
+           (slot->n_users > 0 || clock_mono_us() - slot->gone_us < GONE_US);
+}
+
+bool
+backend_names_set_disabled(struct backend_names *names, const char *name, bool is_disabled)
+{
+    bool is_found = false;
+    pthread_mutex_lock(&names->mutex);
+    for (uint32_t i = 0; i < OTHER && !is_found; i++) {
+        struct slot *slot = &names->slots[i];
+        is_found = stands(slot) && strcmp(slot->name, name) == 0;
+        if (is_found)
+            slot->is_disabled = is_disabled;
+    }
+    pthread_mutex_unlock(&names->mutex);
+    return is_found;
+}
+
+bool
+backend_names_is_disabled(struct backend_names *names, uint32_t i)
+{
+    pthread_mutex_lock(&names->mutex);
+    bool is_disabled = names->slots[i].is_disabled;
+    pthread_mutex_unlock(&names->mutex);
+    return is_disabled;
+}
+
 bool
 backend_names_find(struct backend_names *names, uint32_t i, char *out, size_t size)
 {
     check(i < METRIC_BACKENDS && size > 0);
     pthread_mutex_lock(&names->mutex);
     const struct slot *slot = &names->slots[i];
-    bool stands =
-        slot->name[0] != '\0' && (slot->n_users > 0 || clock_mono_us() - slot->gone_us < GONE_US);
-    size_t n = stands ? strnlen(slot->name, size - 1) : 0;
+    bool is_there = stands(slot);
+    size_t n = is_there ? strnlen(slot->name, size - 1) : 0;
     memcpy(out, slot->name, n);
     out[n] = '\0';
     pthread_mutex_unlock(&names->mutex);
-    return stands;
+    return is_there;
 }

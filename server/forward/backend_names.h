@@ -23,6 +23,10 @@ void backend_names_give(struct backend_names *, uint32_t slot);
 int backend_names_set_up(struct backend_names *, uint32_t slot, bool is_up);
 /* Seconds by which the last-success gauge rises. */
 uint64_t backend_names_success(struct backend_names *, uint32_t slot, uint64_t unix_s);
+/* Whether the operator wants no calls on it; asked anew by every backend of that name. False:
+ * nothing of that name stands there. */
+bool backend_names_set_disabled(struct backend_names *, const char *name, bool is_disabled);
+bool backend_names_is_disabled(struct backend_names *, uint32_t slot);
 /* False when nothing stands there, or went more than 10 minutes ago. */
 bool backend_names_find(struct backend_names *, uint32_t slot, char *out, size_t size);
 

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "forward/backend_names.h"
 #include "forward/forward_int.h"
 
 enum { BALANCER_MAGIC = 0x42414c41, HOST_BYTES = 256 };
@@ -232,19 +233,30 @@ balancer_sweep(struct balancer *balancer)
     }
 }
 
+void
+balancer_refresh(struct balancer *balancer)
+{
+    struct backend *backend;
+    TAILQ_FOREACH(backend, &balancer->backends, link)
+    backend->is_disabled = backend_names_is_disabled(backend->shared->names, backend->slot);
+}
+
 bool
 balancer_is_panicking(const struct balancer *balancer)
 {
     uint64_t now_us = clock_mono_us();
-    uint32_t n_out = 0, n_left = 0;
+    uint32_t n_out = 0, n_left = 0, n_all = 0;
     const struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
+        if (backend->is_disabled)
+            continue;
+        n_all++;
         bool is_out = outlier_is_out(&backend->outlier, now_us);
         n_out += is_out;
         n_left += !is_out && backend->is_up;
     }
-    return n_out > 0 && (n_out * 2 > balancer->n_backends || n_left == 0);
+    return n_out > 0 && (n_out * 2 > n_all || n_left == 0);
 }
 
 bool
@@ -266,7 +278,7 @@ balancer_n_up(const struct balancer *balancer)
 {
     uint32_t n = 0;
     const struct backend *backend;
-    TAILQ_FOREACH(backend, &balancer->backends, link) n += backend->is_up;
+    TAILQ_FOREACH(backend, &balancer->backends, link) n += backend->is_up && !backend->is_disabled;
     return n;
 }
 
@@ -326,7 +338,8 @@ balancer_has_other(const struct balancer *balancer, enum method method, uint64_t
     const struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
-        if (backend->id != id && backend->is_up && !outlier_is_out(&backend->outlier, now_us) &&
+        if (backend->id != id && backend->is_up && !backend->is_disabled &&
+            !outlier_is_out(&backend->outlier, now_us) &&
             backend_wire(backend, method, now_us) != METHOD_NONE)
             return true;
     }
@@ -340,7 +353,8 @@ balancer_knows(const struct balancer *balancer, enum method method)
     const struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
-        if (backend->is_up && backend_wire(backend, method, now_us) != METHOD_NONE)
+        if (backend->is_up && !backend->is_disabled &&
+            backend_wire(backend, method, now_us) != METHOD_NONE)
             return true;
     }
     return false;
@@ -353,7 +367,7 @@ balancer_ask_again_us(const struct balancer *balancer, enum method method)
     const struct backend *backend;
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
-        if (!backend->is_up)
+        if (!backend->is_up || backend->is_disabled)
             continue;
         /* It knows the method but is full at the moment. */
         uint64_t mine_us = backend_wire(backend, method, now_us) != METHOD_NONE

@@ -28,11 +28,13 @@ struct balancer *balancer_new(const struct balancer_settings *);
 /* No call is in flight. */
 void balancer_free(struct balancer **);
 
+/* Which of them the operator has disabled may have changed. */
+void balancer_refresh(struct balancer *);
 /* More than half of the backends are ejected, or no connected one is left: ejection is ignored. */
 bool balancer_is_panicking(const struct balancer *);
 /* The batches that all backends together may carry at most. */
 uint32_t balancer_max_batches(const struct balancer *);
-/* Some backend takes a call now. */
+/* Some backend takes a call now. Disabled ones take none, here and below. */
 bool balancer_has_room(const struct balancer *);
 uint32_t balancer_n_up(const struct balancer *);
 /* A backend that takes a batch of this method now, if possible not the one with the id avoid; an

@@ -156,6 +156,10 @@ on_turn(void *ctx)
     uint64_t now_us = clock_mono_us();
     if (forward->is_resting)
         return;
+    if (forward->is_paused) {
+        sweep(forward, now_us);
+        return;
+    }
     if (forward->shared->settings.is_discard) {
         set_alarm(forward, discard_due(forward, now_us));
         return;
@@ -234,6 +238,7 @@ void
 forward_flush(struct forward *forward)
 {
     forward->is_flushing = true;
+    forward->is_paused = false;
     struct sending *sending;
     while ((sending = TAILQ_FIRST(&forward->lists[SENDING_WAITING])) != NULL)
         sending_set_state(sending, SENDING_READY);
@@ -262,6 +267,20 @@ forward_rest(struct forward *forward)
     forward->is_resting = true;
 }
 
+void
+forward_set_paused(struct forward *forward, bool is_paused)
+{
+    forward->is_paused = is_paused;
+    forward_wake(forward);
+}
+
+void
+forward_refresh(struct forward *forward)
+{
+    balancer_refresh(forward->balancer);
+    forward_wake(forward);
+}
+
 bool
 forward_has_calls(const struct forward *forward)
 {
@@ -271,5 +290,5 @@ forward_has_calls(const struct forward *forward)
 uint32_t
 forward_n_up(const struct forward *forward)
 {
-    return balancer_n_up(forward->balancer);
+    return forward->is_paused ? 0 : balancer_n_up(forward->balancer);
 }

@@ -62,6 +62,11 @@ void forward_shared_set_tls(struct forward_shared *, struct tls_slot *);
  * after the backend went). Any thread. */
 bool forward_shared_name(struct forward_shared *, uint32_t slot, char *out, size_t size);
 
+/* The operator wants no calls on the backend of this name ("10.0.0.7:11800", as in the metrics), or
+ * wants them again; takes effect with forward_refresh. False: there is none of that name. */
+bool forward_shared_set_disabled(struct forward_shared *, const char *name, bool is_disabled);
+bool forward_shared_is_disabled(struct forward_shared *, uint32_t slot);
+
 struct forward;
 /* Runs by itself at the end of every turn (TURN_FORWARD). resolver may be NULL when all addresses
  * are numeric. */
@@ -71,17 +76,22 @@ struct forward *forward_new(struct loop *, struct store *, struct forward_shared
 void forward_free(struct forward **);
 /* The store's on_due. */
 void forward_on_due(struct forward *);
-/* From now on nothing waits for batch.max_delay, and what waits for a retry is tried at once. */
+/* From now on nothing waits for batch.max_delay, and what waits for a retry is tried at once; a
+ * pause ends. */
 void forward_flush(struct forward *);
 /* Every batch that is in no call goes back to the store, which says when it wants them. */
 void forward_give_back(struct forward *);
 /* No batch is lent. */
 bool forward_is_idle(const struct forward *);
+/* No call begins until it is resumed; those under way end as they do. */
+void forward_set_paused(struct forward *, bool is_paused);
+/* Backends were disabled or enabled. */
+void forward_refresh(struct forward *);
 /* From now on no call begins. */
 void forward_rest(struct forward *);
 /* Calls without an answer yet. */
 bool forward_has_calls(const struct forward *);
-/* Connected backends. */
+/* Connected backends that may be used; 0 in a pause. */
 uint32_t forward_n_up(const struct forward *);
 
 #endif

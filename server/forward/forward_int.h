@@ -81,7 +81,7 @@ struct forward {
     uint32_t n_suspects;
     struct retry_budget budget;
     uint64_t random, swept_us;
-    bool is_flushing, is_resting;
+    bool is_flushing, is_resting, is_paused;
 };
 
 /* sending.c */

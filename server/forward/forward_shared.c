@@ -94,6 +94,18 @@ forward_shared_set_tls(struct forward_shared *shared, struct tls_slot *slot)
 }
 
 bool
+forward_shared_set_disabled(struct forward_shared *shared, const char *name, bool is_disabled)
+{
+    return backend_names_set_disabled(shared->names, name, is_disabled);
+}
+
+bool
+forward_shared_is_disabled(struct forward_shared *shared, uint32_t slot)
+{
+    return backend_names_is_disabled(shared->names, slot);
+}
+
+bool
 forward_shared_name(struct forward_shared *shared, uint32_t slot, char *out, size_t size)
 {
     return backend_names_find(shared->names, slot, out, size);

@@ -253,22 +253,6 @@ watch_silence(struct grpc_call *call)
 }
 
 static void
-respond_http(struct grpc_call *call, const char *status)
-{
-    struct h2_session *session = grpc_connection_session(call->connection);
-    struct h2_header header = H2_HEADER(":status", "405");
-    header.value = status;
-    call->is_over = true;
-    call->is_finished = true;
-    call->has_responded = true;
-    call->trailers_sent = true;
-    grpc_call_count(call, GRPC_UNKNOWN);
-    if (session != NULL && call->stream_id != 0)
-        h2_stream_respond(session, call->stream_id, &header, 1, true);
-    watch_silence(call);
-}
-
-static void
 respond_trailers_only(struct grpc_call *call, struct h2_session *session)
 {
     struct h2_header headers[5] = {H2_HEADER(":status", "200"),
@@ -381,6 +365,35 @@ add_out(struct grpc_call *call, const void *p, size_t n)
     call->n_out += (uint32_t)n;
 }
 
+/* What is no gRPC call at all: an HTTP status, and words for people (RFC 9110 15: an error says
+ * why; 15.5.6: 405 names what is allowed). */
+static void
+respond_http(struct grpc_call *call, bool is_method)
+{
+    struct h2_session *session = grpc_connection_session(call->connection);
+    struct h2_header headers[3] = {H2_HEADER(":status", "415"),
+                                   H2_HEADER("content-type", "text/plain")};
+    uint32_t n = 2;
+    struct bytes why = BYTES("this port takes gRPC: content-type must be application/grpc\n");
+    if (is_method) {
+        headers[0] = H2_HEADER(":status", "405");
+        headers[n++] = H2_HEADER("allow", "POST");
+        why = BYTES("this port takes gRPC: the method must be POST\n");
+    }
+    call->is_over = true;
+    call->is_finished = true;
+    call->has_responded = true;
+    call->is_plain = true;
+    grpc_call_count(call, GRPC_UNKNOWN);
+    /* HEAD gets no body (RFC 9110 9.3.2). */
+    call->trailers_sent = call->is_head;
+    if (!call->is_head)
+        add_out(call, why.p, why.n);
+    if (session != NULL && call->stream_id != 0)
+        h2_stream_respond(session, call->stream_id, headers, n, call->is_head);
+    watch_silence(call);
+}
+
 void
 grpc_call_send(struct grpc_call *call, struct bytes message)
 {
@@ -410,7 +423,10 @@ grpc_call_take(struct grpc_call *call, size_t room, enum h2_take *how)
     *how = H2_TAKE_MORE;
     if (n > room)
         return room;
-    if (call->is_finished) {
+    if (call->is_plain) {
+        call->trailers_sent = true;
+        *how = H2_TAKE_LAST;
+    } else if (call->is_finished) {
         struct h2_header trailers[2];
         uint32_t n_trailers = fill_trailers(call, trailers);
         h2_stream_trailers(grpc_connection_session(call->connection), call->stream_id, trailers,
@@ -493,11 +509,11 @@ grpc_call_begin(struct grpc_call *call)
     struct grpc_route route = {.refuse = GRPC_UNIMPLEMENTED};
     call->has_begun = true;
     if (!call->is_post) {
-        respond_http(call, "405");
+        respond_http(call, true);
         return;
     }
     if (!call->is_grpc) {
-        respond_http(call, "415");
+        respond_http(call, false);
         return;
     }
     if (call->bad_timeout) {

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "grpc/grpc_server_int.h"
@@ -372,6 +373,31 @@ check_call(struct grpc_call *call, uint64_t now, uint64_t *next_us)
         check_message(call, now, next_us);
 }
 
+/* Its part of a drain: half of the grace period it is served as before, then its calls are
+ * answered. False: the period is over and it is closed. */
+static bool
+check_drain(struct grpc_connection *connection, uint64_t now, uint64_t *next_us)
+{
+    uint64_t grace_us = connection->endpoint->settings.drain_us;
+    uint64_t end_us = grace_us > DRAIN_MARGIN_US ? grace_us - DRAIN_MARGIN_US : 0;
+    if (connection->age_due_us != 0 && is_due(now, connection->age_due_us, 0, next_us)) {
+        connection->age_due_us = 0;
+        grpc_connection_start_drain(connection, GOAWAY_AGE);
+    }
+    if (connection->drain == DRAIN_NOTICE &&
+        is_due(now, connection->notice_us, GOAWAY_ACK_US, next_us))
+        second_goaway(connection);
+    if (connection->drain_started_us == 0)
+        return true;
+    if (connection->drain != DRAIN_ENDING &&
+        is_due(now, connection->drain_started_us, grace_us / 2, next_us))
+        grpc_connection_end_calls(connection);
+    if (!is_due(now, connection->drain_started_us, end_us, next_us))
+        return true;
+    give_up(connection, "the grace period is over");
+    return false;
+}
+
 static void
 on_time(void *ctx)
 {
@@ -390,9 +416,8 @@ on_time(void *ctx)
         check_call(call, now, &next_us);
         call = next;
     }
-    if (connection->drain == DRAIN_NOTICE &&
-        is_due(now, connection->notice_us, GOAWAY_ACK_US, &next_us))
-        second_goaway(connection);
+    if (!check_drain(connection, now, &next_us))
+        return;
     if (next_us != UINT64_MAX)
         grpc_connection_due(connection, next_us);
 }
@@ -440,15 +465,25 @@ grpc_connection_starve(struct grpc_connection *connection, bool is_starved)
 /* Drain. */
 
 void
-grpc_connection_start_drain(struct grpc_connection *connection)
+grpc_connection_start_drain(struct grpc_connection *connection, uint32_t why)
 {
     struct h2_session *session = h2_link_session(connection->link);
+    if (connection->drain_started_us == 0)
+        connection->drain_started_us = clock_mono_us();
+    grpc_connection_due(connection, connection->drain_started_us);
+    if (connection->drain != DRAIN_NONE)
+        return;
     connection->drain = DRAIN_NOTICE;
     connection->notice_us = clock_mono_us();
-    count_goaway(connection, GOAWAY_DRAIN);
+    count_goaway(connection, why);
     h2_session_notice(session);
     h2_session_ping(session, ping_drain);
-    grpc_connection_due(connection, connection->notice_us + GOAWAY_ACK_US);
+}
+
+void
+grpc_connection_stop_drain(struct grpc_connection *connection)
+{
+    connection->drain_started_us = 0;
 }
 
 void
@@ -468,6 +503,19 @@ grpc_connection_end_calls(struct grpc_connection *connection)
 }
 
 /* Life. */
+
+/* Of those that came together not all go together: +-10 %. */
+static uint64_t
+age_us(const struct grpc_connection *connection)
+{
+    uint64_t most_us = connection->endpoint->settings.max_connection_age_us;
+    struct {
+        uint64_t accepted_us;
+        const void *self;
+    } seed = {connection->accepted_us, connection};
+    uint64_t spread_us = most_us / 5;
+    return most_us - spread_us / 2 + hash_bytes(bytes_of(&seed, sizeof(seed))) % (spread_us + 1);
+}
 
 static uint64_t
 shake_us(const struct grpc_endpoint *endpoint)
@@ -505,6 +553,10 @@ grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor, struct tls_c
                                       &settings, &link_events, connection);
     memccpy(connection->peer, h2_link_peer(connection->link), '\0', sizeof(connection->peer) - 1);
     grpc_connection_due(connection, connection->accepted_us + SETUP_US);
+    if (endpoint->settings.max_connection_age_us != 0) {
+        connection->age_due_us = connection->accepted_us + age_us(connection);
+        grpc_connection_due(connection, connection->age_due_us);
+    }
     return connection;
 }
 

@@ -12,7 +12,6 @@
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 #define POLL_US UINT64_C(100000)
-#define DRAIN_MARGIN_US UINT64_C(200000) /* timers are up to 100 ms late */
 
 static void on_poll(void *ctx);
 static void on_drain_time(void *ctx);
@@ -108,7 +107,7 @@ void
 grpc_endpoint_accept(struct grpc_endpoint *endpoint, int descriptor, struct tls_slot *tls)
 {
     CHECK_OBJ(endpoint, ENDPOINT_MAGIC);
-    if (endpoint->drain_started_us != 0) {
+    if (endpoint->drain_started_us != 0 || endpoint->is_dismissed) {
         close(descriptor);
         metric_add(endpoint->metrics, METRIC_CONNECTIONS_REFUSED, REFUSED_DRAINING, 1);
         return;
@@ -209,45 +208,56 @@ on_poll(void *ctx)
         grpc_endpoint_poll(endpoint);
 }
 
-/* Drain: notice, serve for half of the grace period, answer open calls, close. */
+/* Drain: each connection goes by itself, in its grace period. */
+
+static void
+tell_all_to_go(struct grpc_endpoint *endpoint)
+{
+    struct grpc_connection *connection;
+    TAILQ_FOREACH(connection, &endpoint->connections, all)
+    grpc_connection_start_drain(connection, GOAWAY_DRAIN);
+}
+
+void
+grpc_endpoint_dismiss(struct grpc_endpoint *endpoint)
+{
+    CHECK_OBJ(endpoint, ENDPOINT_MAGIC);
+    endpoint->is_dismissed = true;
+    tell_all_to_go(endpoint);
+}
+
+void
+grpc_endpoint_welcome(struct grpc_endpoint *endpoint)
+{
+    CHECK_OBJ(endpoint, ENDPOINT_MAGIC);
+    endpoint->is_dismissed = false;
+    struct grpc_connection *connection;
+    TAILQ_FOREACH(connection, &endpoint->connections, all) grpc_connection_stop_drain(connection);
+}
 
 void
 grpc_endpoint_drain(struct grpc_endpoint *endpoint)
 {
     CHECK_OBJ(endpoint, ENDPOINT_MAGIC);
+    uint64_t grace_us = endpoint->settings.drain_us;
     if (endpoint->drain_started_us != 0)
         return;
     endpoint->drain_started_us = clock_mono_us();
-    struct grpc_connection *connection;
-    TAILQ_FOREACH(connection, &endpoint->connections, all)
-    grpc_connection_start_drain(connection);
-    loop_timer_in(&endpoint->drain_timer,
-                  endpoint->n_connections > 0 ? endpoint->settings.drain_us / 2 : 0);
+    tell_all_to_go(endpoint);
+    bool is_over = endpoint->n_connections == 0 || grace_us <= DRAIN_MARGIN_US;
+    loop_timer_in(&endpoint->drain_timer, is_over ? 0 : grace_us - DRAIN_MARGIN_US);
 }
 
+/* The grace period is over, or there is nobody left. */
 static void
 on_drain_time(void *ctx)
 {
     struct grpc_endpoint *endpoint = ctx;
     CHECK_OBJ(endpoint, ENDPOINT_MAGIC);
-    uint64_t passed_us = clock_mono_us() - endpoint->drain_started_us;
-    uint64_t end_us = endpoint->settings.drain_us > DRAIN_MARGIN_US
-                          ? endpoint->settings.drain_us - DRAIN_MARGIN_US
-                          : 0;
-    if (passed_us >= end_us) {
-        while (!TAILQ_EMPTY(&endpoint->connections))
-            grpc_connection_close(TAILQ_FIRST(&endpoint->connections), GRPC_ENDED_BY_US);
-        loop_timer_cancel(&endpoint->drain_timer);
-    } else if (endpoint->n_connections > 0) {
-        struct grpc_connection *connection = TAILQ_FIRST(&endpoint->connections);
-        while (connection != NULL) {
-            struct grpc_connection *next = TAILQ_NEXT(connection, all);
-            grpc_connection_end_calls(connection);
-            connection = next;
-        }
-        loop_timer_in(&endpoint->drain_timer, end_us - passed_us);
-    }
-    if (endpoint->n_connections == 0 && !endpoint->drained_told) {
+    while (!TAILQ_EMPTY(&endpoint->connections))
+        grpc_connection_close(TAILQ_FIRST(&endpoint->connections), GRPC_ENDED_BY_US);
+    loop_timer_cancel(&endpoint->drain_timer);
+    if (!endpoint->drained_told) {
         endpoint->drained_told = true;
         endpoint->service.on_drained(endpoint->service.ctx);
     }

@@ -58,6 +58,7 @@ struct grpc_endpoint_settings {
     uint32_t stream_window_bytes;     /* 1 MiB */
     uint32_t connection_window_bytes; /* 4 MiB */
     uint64_t drain_us;                /* shutdown.drain: the grace period */
+    uint64_t max_connection_age_us;   /* then a connection is drained, +-10 %; 0: never */
 };
 void grpc_endpoint_settings_default(struct grpc_endpoint_settings *);
 
@@ -71,6 +72,10 @@ void grpc_endpoint_accept(struct grpc_endpoint *, int descriptor, struct tls_slo
 /* GOAWAY(2^31-1), then GOAWAY(last id), then answers on open streams, then close; on_drained
  * follows, at the latest after drain_us. */
 void grpc_endpoint_drain(struct grpc_endpoint *);
+/* The same for those who are there, and newcomers are refused, until grpc_endpoint_welcome; nothing
+ * follows. Who has not been ended by then keeps its open calls. */
+void grpc_endpoint_dismiss(struct grpc_endpoint *);
+void grpc_endpoint_welcome(struct grpc_endpoint *);
 uint32_t grpc_endpoint_n_connections(const struct grpc_endpoint *);
 
 #endif

@@ -69,8 +69,10 @@ grpc_head_take(struct grpc_call *call, struct bytes name, struct bytes value)
             keep(call, KEPT_PATH, value);
         break;
     case 7:
-        if (bytes_equal(name, BYTES(":method")))
+        if (bytes_equal(name, BYTES(":method"))) {
             call->is_post = bytes_equal(value, BYTES("POST"));
+            call->is_head = bytes_equal(value, BYTES("HEAD"));
+        }
         break;
     case 10:
         if (bytes_equal(name, BYTES("user-agent")))

@@ -39,6 +39,7 @@ enum {
 #define STALLED_US UINT64_C(30000000)      /* output that nobody takes */
 #define SILENCE_US UINT64_C(2000000)       /* after an early end, until RST_STREAM */
 #define GOAWAY_ACK_US UINT64_C(2000000)
+#define DRAIN_MARGIN_US UINT64_C(200000) /* timers are up to 100 ms late */
 #define GATE_CHECK_US UINT64_C(10000000)
 #define HOLDER_LEAST_BYTES 4096 /* half a message that holds memory worth having back */
 #define GATE_LEAST_BYTES (UINT64_C(64) * 1024 * 10) /* between two checks */
@@ -80,10 +81,10 @@ struct grpc_call {
     uint32_t n_messages;
     uint8_t gate;
 
-    bool has_encoding, is_gzip;                       /* grpc-encoding: any, and not identity */
-    bool is_post, is_grpc, bad_timeout, bad_encoding; /* of the headers */
-    bool has_begun;                                   /* headers are complete */
-    bool is_running;                                  /* grpc_intake_run is on the stack */
+    bool has_encoding, is_gzip; /* grpc-encoding: any, and not identity */
+    bool is_head, is_post, is_grpc, bad_timeout, bad_encoding; /* of the headers */
+    bool has_begun;                                            /* headers are complete */
+    bool is_running;                                           /* grpc_intake_run is on the stack */
     bool is_waiting;           /* the handler or the gate said wait; holds a reference */
     bool will_resume;          /* on the endpoint's list */
     bool answers_when_settled; /* draining: waits for what it handed out */
@@ -98,7 +99,8 @@ struct grpc_call {
     /* Output. */
     bool has_responded; /* headers submitted */
     bool is_finished;   /* the status is known: trailers follow the messages */
-    bool trailers_sent;
+    bool is_plain;      /* no gRPC: an HTTP status and words, no trailers */
+    bool trailers_sent; /* or the last of the words */
     bool reset_sent;
     bool is_deferred; /* nghttp2 waits for h2_stream_wake */
     uint8_t status;
@@ -129,7 +131,9 @@ struct grpc_connection {
     LIST_HEAD(, grpc_call) calls;
     struct loop_timer timer; /* one for all that may fall due */
     uint64_t accepted_us, in_headers_since_us, ping_sent_us, notice_us; /* 0: not so */
-    bool is_shaking; /* the TLS handshake is not over */
+    uint64_t age_due_us;       /* told to go by then, because of its age; 0: never */
+    uint64_t drain_started_us; /* its grace period runs since then; 0: it does not */
+    bool is_shaking;           /* the TLS handshake is not over */
     struct grpc_call *gate_holder;
     uint32_t n_waiting; /* calls that wait or stand before the gate */
     uint8_t drain;
@@ -165,6 +169,7 @@ struct grpc_endpoint {
     uint64_t drain_started_us; /* 0: not draining */
     uint32_t n_connections, n_spare_calls, n_calls;
     bool is_closed, drained_told;
+    bool is_dismissed; /* everyone is told to go, for now */
 };
 
 /* grpc_endpoint */
@@ -192,7 +197,10 @@ struct h2_session *grpc_connection_session(struct grpc_connection *);
 void grpc_connection_due(struct grpc_connection *, uint64_t due_us);
 /* Not read until the budget has room again. */
 void grpc_connection_starve(struct grpc_connection *, bool is_starved);
-void grpc_connection_start_drain(struct grpc_connection *);
+/* GOAWAY in two steps, if not yet told so; from now on its grace period runs. why: GOAWAY_*. */
+void grpc_connection_start_drain(struct grpc_connection *, uint32_t why);
+/* What is still open on it may stay. */
+void grpc_connection_stop_drain(struct grpc_connection *);
 /* Half of the grace period is over: open calls are answered. */
 void grpc_connection_end_calls(struct grpc_connection *);
 

@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 
-enum { PREFACE_BYTES = 24, FRAME_HEADER = 9, UNKNOWN_TYPE = 10 };
+enum { PREFACE_BYTES = 24, FRAME_HEADER = 9, UNKNOWN_TYPE = 10, DEPENDENCY_BYTES = 4 };
+#define ID_MASK UINT32_C(0x7fffffff) /* the highest bit of an id is reserved */
 enum {
     DATA = 0,
     HEADERS = 1,
@@ -168,9 +169,9 @@ judge(struct h2_guard *guard, uint8_t type, uint8_t flags, uint32_t id)
     if (!is_remembered(guard, id))
         return (struct h2_suspect){0};
     if (type == HEADERS && !get_bit(guard->opened, id))
-        return (struct h2_suspect){id, H2_PROTOCOL_ERROR};
+        return (struct h2_suspect){SUSPECT_STATE, id, H2_PROTOCOL_ERROR};
     if (carries && get_bit(guard->ended, id))
-        return (struct h2_suspect){id, H2_STREAM_CLOSED};
+        return (struct h2_suspect){SUSPECT_STATE, id, H2_STREAM_CLOSED};
     if (type == RST_STREAM || (carries && (flags & END_STREAM)))
         put_bit(guard->ended, id, true);
     return (struct h2_suspect){0};
@@ -180,10 +181,14 @@ static struct h2_suspect
 begin_frame(struct h2_guard *guard, const uint8_t *h)
 {
     uint32_t length = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
-    uint32_t id = ((uint32_t)h[5] << 24 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 8 | h[8]) &
-                  UINT32_C(0x7fffffff);
+    uint32_t id =
+        ((uint32_t)h[5] << 24 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 8 | h[8]) & ID_MASK;
     uint8_t type = h[3], flags = h[4];
     guard->frame_left = length;
+    guard->frame_id = id;
+    guard->frame_is_priority = type == PRIORITY;
+    guard->dependency = 0;
+    guard->n_dependency = 0;
     guard->frame_is_headers = type == HEADERS || type == CONTINUATION;
     guard->frame_ends_headers = (flags & END_HEADERS) != 0;
     if (guard->frame_is_headers)
@@ -191,20 +196,44 @@ begin_frame(struct h2_guard *guard, const uint8_t *h)
     count_frame(guard, type, flags, length);
     if (length == 0)
         end_of_frame(guard);
+    if (type == PRIORITY && id == 0)
+        return (struct h2_suspect){SUSPECT_CONNECTION, 0, H2_PROTOCOL_ERROR};
     return judge(guard, type, flags, id);
+}
+
+/* The first four bytes of PRIORITY: an exclusive bit and the id of the stream it depends on. */
+static struct h2_suspect
+read_dependency(struct h2_guard *guard, struct bytes payload)
+{
+    const uint32_t id = guard->frame_id;
+    for (size_t i = 0; i < payload.n && guard->n_dependency < DEPENDENCY_BYTES; i++) {
+        guard->dependency = guard->dependency << 8 | payload.p[i];
+        guard->n_dependency++;
+    }
+    if (guard->n_dependency < DEPENDENCY_BYTES)
+        return (struct h2_suspect){0};
+    guard->frame_is_priority = false;
+    if ((guard->dependency & ID_MASK) != id)
+        return (struct h2_suspect){0};
+    /* An idle stream cannot be reset (RFC 9113 6.4); even ids are ours, and we open none. */
+    bool is_idle = id % 2 == 0 || id > guard->highest_id;
+    return (struct h2_suspect){is_idle ? SUSPECT_CONNECTION : SUSPECT_STREAM, id,
+                               H2_PROTOCOL_ERROR};
 }
 
 /* Passes over the preface and payloads; true when a frame header stands at *at. */
 static bool
-skip(struct h2_guard *guard, size_t n, size_t *at)
+skip(struct h2_guard *guard, struct bytes in, size_t *at, struct h2_suspect *suspect)
 {
-    size_t left = n - *at;
+    size_t left = in.n - *at;
     if (guard->n_preface > 0) {
         size_t step = left < guard->n_preface ? left : guard->n_preface;
         guard->n_preface -= (uint8_t)step;
         *at += step;
     } else if (guard->frame_left > 0) {
         size_t step = left < guard->frame_left ? left : guard->frame_left;
+        if (guard->frame_is_priority)
+            *suspect = read_dependency(guard, bytes_of(in.p + *at, step));
         guard->frame_left -= (uint32_t)step;
         *at += step;
         if (guard->frame_left == 0)
@@ -221,8 +250,8 @@ h2_guard_scan(struct h2_guard *guard, struct bytes in, struct h2_suspect *suspec
     size_t at = guard->n_seen;
     guard->n_seen = 0;
     *suspect = (struct h2_suspect){0};
-    while (at < in.n) {
-        if (!skip(guard, in.n, &at))
+    while (at < in.n && suspect->kind == SUSPECT_NONE) {
+        if (!skip(guard, in, &at, suspect))
             continue;
         const uint8_t *h = in.p + at;
         size_t here = at;
@@ -240,12 +269,12 @@ h2_guard_scan(struct h2_guard *guard, struct bytes in, struct h2_suspect *suspec
             h = guard->header;
         }
         *suspect = begin_frame(guard, h);
-        if (suspect->stream_id != 0) {
+        if (suspect->kind != SUSPECT_NONE) {
             guard->n_seen = (uint8_t)(at - here);
             guard->total_bytes += here;
             return here;
         }
     }
-    guard->total_bytes += in.n;
-    return in.n;
+    guard->total_bytes += at;
+    return at;
 }

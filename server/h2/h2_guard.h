@@ -36,6 +36,9 @@ struct h2_guard {
     bool in_headers;   /* inside a header block: HEADERS without its END_HEADERS yet */
     bool frame_ends_headers, frame_is_headers;
     bool was_calmed;
+    bool frame_is_priority; /* and its first four bytes are not all read */
+    uint8_t n_dependency;   /* of them */
+    uint32_t dependency, frame_id;
     uint32_t frame_left; /* payload bytes of the current frame still to come */
     uint32_t highest_id; /* of the streams the peer opened */
     uint32_t n_glitches; /* as of glitch_us */
@@ -51,15 +54,24 @@ struct h2_guard {
 };
 
 void h2_guard_init(struct h2_guard *);
-/* A frame that may be against the rules of stream states, if nghttp2 does not know the stream. */
+enum h2_suspicion {
+    SUSPECT_NONE,
+    SUSPECT_STATE,      /* against the rules of stream states if nghttp2 does not know the stream:
+                         * then the connection ends with code */
+    SUSPECT_STREAM,     /* a stream error with code, if the stream is open */
+    SUSPECT_CONNECTION, /* a connection error with code */
+};
 struct h2_suspect {
-    uint32_t stream_id; /* 0: none */
-    enum h2_code code;  /* what the connection would end with */
+    enum h2_suspicion kind;
+    uint32_t stream_id;
+    enum h2_code code;
 };
 /* Reads frame headers. The result is how many bytes may go to nghttp2: all of them and no suspect,
  * or what stands before one: HEADERS on a lower id that was skipped (RFC 9113 5.1.1), HEADERS or
- * DATA on a stream that the peer had ended (5.1). If that stream is not open, end the connection;
- * else call again with the bytes from there on. */
+ * DATA on a stream that the peer had ended (5.1), PRIORITY on stream 0 (6.3); or up to and into a
+ * PRIORITY that makes a stream depend on itself (RFC 7540 5.3.1; nghttp2 does not read PRIORITY
+ * once we say that we do not). If the connection does not end over it, call again with the bytes
+ * from there on. */
 size_t h2_guard_scan(struct h2_guard *, struct bytes in, struct h2_suspect *);
 void h2_guard_add(struct h2_guard *, uint32_t weight);
 /* CALM is told once. */

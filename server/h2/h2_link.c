@@ -24,6 +24,7 @@ struct h2_link {
     uint32_t n_busy; /* own callbacks on the stack: freeing waits for them */
     uint8_t pauses;
     bool is_open, is_dirty, is_dead, is_over, closes_when_flushed;
+    bool was_told;   /* how it ended is in what was written: the peer shall read that */
     bool is_blocked; /* until on_writable */
     TAILQ_ENTRY(h2_link) dirty;
 };
@@ -126,6 +127,7 @@ end(struct h2_link *link, enum err err)
     if (link->is_over || link->is_dead)
         return;
     link->is_over = true;
+    link->was_told = err != ERR_H2_FLOOD; /* who floods is not listened to any longer */
     mark_clean(link);
     conn_pause(link->conn);
     h2_session_stop(link->session);
@@ -377,7 +379,10 @@ h2_link_free(struct h2_link **link_)
     mark_clean(link);
     link->is_dead = true;
     h2_session_stop(link->session);
-    conn_free(&link->conn);
+    if (link->was_told)
+        conn_finish(&link->conn);
+    else
+        conn_free(&link->conn);
     if (link->n_busy == 0)
         destroy(link);
 }

@@ -41,7 +41,8 @@ struct h2_link *h2_link_accept(struct loop *, int descriptor, const struct conn_
 struct h2_link *h2_link_connect(struct loop *, const struct net_address *, uint64_t timeout_us,
                                 const struct conn_tls *tls, const struct h2_session_settings *,
                                 const struct h2_link_events *, void *ctx);
-/* Closes at once, unsent output is lost. Allowed in its own callbacks. */
+/* Unsent output is lost. Closes at once, but after on_closed with conn_finish. Allowed in its own
+ * callbacks. */
 void h2_link_free(struct h2_link **);
 /* Ends, with on_closed(ERR_CLOSED), once all output is written. */
 void h2_link_close_when_flushed(struct h2_link *);

@@ -336,6 +336,26 @@ pass_on(struct h2_session *session, struct bytes in)
     return ERR_OK;
 }
 
+/* What the guard saw; true when the connection ends over it. */
+static bool
+follow_up(struct h2_session *session, const struct h2_suspect *suspect)
+{
+    nghttp2_session *nghttp2 = session->nghttp2;
+    if (suspect->kind == SUSPECT_NONE)
+        return false;
+    int32_t id = (int32_t)suspect->stream_id;
+    bool is_open = id != 0 && nghttp2_session_find_stream(nghttp2, id) != NULL;
+    if (suspect->kind == SUSPECT_STREAM) {
+        if (is_open)
+            (void)nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, id, suspect->code);
+        return false;
+    }
+    if (suspect->kind == SUSPECT_STATE && is_open)
+        return false;
+    (void)nghttp2_session_terminate_session(nghttp2, suspect->code);
+    return true;
+}
+
 static enum err
 feed_guarded(struct h2_session *session, struct bytes in)
 {
@@ -346,11 +366,7 @@ feed_guarded(struct h2_session *session, struct bytes in)
         if (err != ERR_OK)
             return err;
         in = bytes_of(in.p + n, in.n - n);
-        if (suspect.stream_id == 0 ||
-            nghttp2_session_find_stream(session->nghttp2, (int32_t)suspect.stream_id) != NULL)
-            continue;
-        (void)nghttp2_session_terminate_session(session->nghttp2, suspect.code);
-        session->is_terminated = true;
+        session->is_terminated = follow_up(session, &suspect);
     }
     switch (h2_guard_state(&session->guard)) {
     case GUARD_FLOOD:

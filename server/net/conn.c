@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/conn_linger_int.h"
 #include "net/loop_int.h"
 #include "net/tls_int.h"
 
@@ -421,8 +422,8 @@ destroy(void *object)
     mem_free(conn);
 }
 
-void
-conn_free(struct conn **where)
+static void
+let_go(struct conn **where, bool may_linger)
 {
     struct conn *conn = *where;
     if (conn == NULL)
@@ -430,13 +431,28 @@ conn_free(struct conn **where)
     CHECK_OBJ(conn, CONN_MAGIC);
     loop_assert_here(conn->loop);
     stop_events(conn);
+    bool lingers = may_linger && conn->state == CONN_OPEN;
     set_state(conn, CONN_FREED);
     tls_session_free(&conn->tls);
-    if (conn->descriptor >= 0)
+    if (lingers)
+        conn_linger_start(conn->loop, conn->descriptor);
+    else if (conn->descriptor >= 0)
         close(conn->descriptor);
     conn->descriptor = -1;
     loop_free_later(conn->loop, destroy, conn);
     *where = NULL;
+}
+
+void
+conn_free(struct conn **where)
+{
+    let_go(where, false);
+}
+
+void
+conn_finish(struct conn **where)
+{
+    let_go(where, true);
 }
 
 /* Nothing is taken now: on_writable tells when, which waits for on_open where need be. */

@@ -47,7 +47,11 @@ struct conn *conn_accepted(struct loop *, int descriptor, const struct conn_tls 
  * the handshake. tls: a client's; NULL: clear text. */
 struct conn *conn_connect(struct loop *, const struct net_address *, uint64_t timeout_us,
                           const struct conn_tls *tls, const struct conn_callbacks *);
+/* Closes at once: a peer that still sends may lose what it has not read of us. */
 void conn_free(struct conn **);
+/* The same for its owner, but what was written reaches the peer: the socket is closed after the
+ * peer's end, or a second later. */
+void conn_finish(struct conn **);
 /* Writes what the socket takes now and tells how much; 0 with ERR_OK when it takes nothing, then
  * on_writable follows. What was not taken comes first in the next call, as it was: with TLS it may
  * be encrypted already. An error is also told by on_closed later. */

@@ -237,7 +237,7 @@ http1_add_answer_headers(struct http1 *http, struct evhttp_request *request,
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     static const char policy[] = "Content-Security-Policy";
     evhttp_add_header(headers, "Content-Type", content_type);
-    if (http->is_draining)
+    if (http->is_draining || http->is_dismissed)
         evhttp_add_header(headers, "Connection", "close");
     if (evhttp_find_header(headers, "Cache-Control") == NULL)
         evhttp_add_header(headers, "Cache-Control", "no-store");
@@ -413,6 +413,13 @@ http1_drain(struct http1 *http)
     CHECK_OBJ(http, HTTP1_MAGIC);
     http->is_draining = true;
     http->drain_us = clock_mono_us();
+}
+
+void
+http1_dismiss(struct http1 *http, bool is_dismissed)
+{
+    CHECK_OBJ(http, HTTP1_MAGIC);
+    http->is_dismissed = is_dismissed;
 }
 
 bool

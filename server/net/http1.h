@@ -52,6 +52,8 @@ struct http1 *http1_serve(struct loop *, int descriptor, const struct http1_serv
 /* Accepts nobody any more; who has begun a request, or begins one soon, is answered, and each
  * answer ends its connection. Over when http1_n_connections is 0 and http1_accepts is false. */
 void http1_drain(struct http1 *);
+/* Everybody is answered, and each answer ends its connection; or not any more. */
+void http1_dismiss(struct http1 *, bool is_dismissed);
 bool http1_accepts(const struct http1 *);
 uint32_t http1_n_connections(const struct http1 *);
 

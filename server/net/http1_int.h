@@ -58,7 +58,7 @@ struct http1_intake {
 
 struct http1 {
     uint32_t magic;
-    bool in_handler, is_closed, is_answering, is_draining;
+    bool in_handler, is_closed, is_answering, is_draining, is_dismissed;
     struct loop *loop;
     struct http1_service service;
     struct evhttp *server;

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/conn_linger_int.h"
 #include "net/loop_int.h"
 
 enum { TURN_MAGIC = 0x7475726e, SIGNAL_MAGIC = 0x7369676e };
@@ -134,6 +135,7 @@ loop_new(void)
     loop->read_buffer = mem_alloc(LOOP_READ_BUFFER_BYTES);
     TAILQ_INIT(&loop->turns);
     LIST_INIT(&loop->alarms);
+    LIST_INIT(&loop->lingering);
     STAILQ_INIT(&loop->mail);
     atomic_init(&loop->is_stopped, false);
     atomic_init(&loop->is_running, false);
@@ -162,6 +164,7 @@ loop_free(struct loop **where)
         deliver_mail(loop);
         run_deferred(loop);
     } while (!STAILQ_EMPTY(&loop->mail));
+    conn_linger_close_all(loop);
     loop_turn_remove(&loop->free_turn);
     check(TAILQ_EMPTY(&loop->turns) && LIST_EMPTY(&loop->alarms) && loop->wheel.n_armed == 0);
     loop_wheel_fini(loop);

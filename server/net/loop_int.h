@@ -54,6 +54,8 @@ struct loop {
     uint32_t n_deferred, deferred_size;
     struct loop_alarm_list alarms; /* the armed ones */
     struct loop_wheel wheel;
+    LIST_HEAD(, conn_linger) lingering;
+    uint32_t n_lingering;
 
     /* Any thread. */
     atomic_bool is_stopped, is_running;

@@ -37,7 +37,7 @@
       END(http) \
       OPTION(listen., max_message, SIZE_AUTO, NONE, "auto", "64KiB", "1GiB", RESTART, BUILT, "largest message; auto: 50MiB as OAP, at most a quarter of limits.memory; a larger one in a stream is skipped and the stream goes on") \
       OPTION(listen., max_streams, INT, NONE, "256", "1", "100000", RESTART, BUILT, "calls open at once on one connection") \
-      OPTION(listen., max_connection_age, DURATION, NONE, "0s", "0s", "30d", RESTART, LATER(104), "connections older than this are told to go; 0s = off: ending a Go agent's stream always loses data") \
+      OPTION(listen., max_connection_age, DURATION, NONE, "0s", "0s", "30d", RESTART, BUILT, "gRPC connections older than this, +-10 %, are told to go; 0s = off: ending a Go agent's stream always loses data") \
       SECTION("listen.keepalive", keepalive, "asking silent connections whether they live") \
         OPTION(listen.keepalive., idle, DURATION, NONE, "60s", "1s", "1d", RESTART, BUILT, "silence before a ping") \
         OPTION(listen.keepalive., timeout, DURATION, NONE, "20s", "1s", "1h", RESTART, BUILT, "a ping without an answer for so long ends the connection") \
@@ -228,7 +228,6 @@
     CODE(54,  "the certificate expires soon",               "renew it; the new file is taken up by itself") \
     CODE(55,  "the backend is not checked",                 "remove upstream.tls.insecure_skip_verify and set upstream.tls.ca_file") \
     CODE(56,  "a TLS setting without effect",               "set listen.grpc_tls.address, or upstream.tls.enabled, or remove it") \
-    CODE(104, "an age limit of connections is not built yet", "connections stay as long as agents keep them") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
     CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \

@@ -82,6 +82,34 @@ slots_of_the_longest_gone_are_used_again(void **state)
     backend_names_free(&names);
 }
 
+static void
+disabled_stays_with_the_name(void **state)
+{
+    (void)state;
+    clock_set(1000000, 0);
+    struct backend_names *names = backend_names_new();
+    uint64_t stale_s;
+    uint32_t slot = backend_names_take(names, "10.0.0.1:11800", &stale_s);
+    assert_false(backend_names_is_disabled(names, slot));
+    assert_false(backend_names_set_disabled(names, "10.0.0.1", true));
+    assert_false(backend_names_set_disabled(names, "", true));
+    assert_true(backend_names_set_disabled(names, "10.0.0.1:11800", true));
+    assert_true(backend_names_is_disabled(names, slot));
+    backend_names_give(names, slot);
+    assert_int_equal(backend_names_take(names, "10.0.0.1:11800", &stale_s), slot);
+    assert_true(backend_names_is_disabled(names, slot));
+    backend_names_give(names, slot);
+    /* Another one in its place is not. */
+    char name[32];
+    uint32_t other = slot + 1;
+    for (unsigned i = 2; other != slot; i++) {
+        snprintf(name, sizeof(name), "10.0.0.%u:11800", i);
+        other = backend_names_take(names, name, &stale_s);
+    }
+    assert_false(backend_names_is_disabled(names, slot));
+    backend_names_free(&names);
+}
+
 int
 main(void)
 {
@@ -89,6 +117,7 @@ main(void)
         cmocka_unit_test(workers_share_a_slot_and_count_up_once),
         cmocka_unit_test(gone_names_stay_ten_minutes),
         cmocka_unit_test(slots_of_the_longest_gone_are_used_again),
+        cmocka_unit_test(disabled_stays_with_the_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ struct scene {
 struct peer_stream {
     int32_t id;
     int http_status, grpc_status; /* 0 and -1: not seen */
-    char text[128], accept_encoding[128];
+    char text[128], accept_encoding[128], allow[32];
     uint32_t n_data;
     uint8_t data[64];
     bool ended, closed, reset_by_server;
@@ -221,6 +221,8 @@ peer_on_header(void *ctx, void *stream, struct bytes name, struct bytes value)
         snprintf(s->text, sizeof(s->text), "%s", text);
     else if (bytes_equal(name, BYTES("grpc-accept-encoding")))
         snprintf(s->accept_encoding, sizeof(s->accept_encoding), "%s", text);
+    else if (bytes_equal(name, BYTES("allow")))
+        snprintf(s->allow, sizeof(s->allow), "%.31s", text);
 }
 
 static inline void

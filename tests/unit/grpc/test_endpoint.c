@@ -82,6 +82,43 @@ test_split_at_every_byte(void **state)
     mem_free(out);
 }
 
+/* Who is no gRPC client reads why, and the stream ends. */
+static void
+test_refusals_say_why(void **state)
+{
+    (void)state;
+    open_with(NULL);
+    struct peer_stream *get =
+        peer_start(&peer, &(struct peer_call){.method = "GET", .half_closes = true});
+    struct peer_stream *json = peer_start(
+        &peer, &(struct peer_call){.content_type = "application/json", .half_closes = true});
+    struct peer_stream *head =
+        peer_start(&peer, &(struct peer_call){.method = "HEAD", .half_closes = true});
+    struct peer_stream *open = peer_start(&peer, &(struct peer_call){.method = "GET"});
+    peer_spin(&peer);
+    assert_int_equal(get->http_status, 405);
+    assert_non_null(strstr((char *)get->data, "the method must be POST"));
+    assert_string_equal(get->allow, "POST");
+    assert_int_equal(json->http_status, 415);
+    assert_non_null(strstr((char *)json->data, "content-type"));
+    assert_string_equal(json->allow, "");
+    assert_int_equal(head->http_status, 405);
+    assert_int_equal(head->n_data, 0);
+    const struct peer_stream *ended[] = {get, json, head};
+    for (int i = 0; i < 3; i++) {
+        assert_true(ended[i]->ended && ended[i]->closed);
+        assert_int_equal(ended[i]->code, H2_NO_ERROR);
+        assert_int_equal(ended[i]->grpc_status, -1);
+    }
+    /* One that sends on is let go after some silence. */
+    assert_true(open->ended && !open->closed);
+    scene_pass(&scene, UINT64_C(2200000));
+    peer_spin(&peer);
+    assert_true(open->closed && open->reset_by_server);
+    assert_int_equal(open->code, H2_NO_ERROR);
+    close_all();
+}
+
 static void
 test_refusals(void **state)
 {
@@ -496,6 +533,7 @@ main(void)
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_answer_in_parts),
         cmocka_unit_test(test_split_at_every_byte),
+        cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_unary_takes_exactly_one),
         cmocka_unit_test(test_half_close_inside_a_message),

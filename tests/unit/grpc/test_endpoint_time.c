@@ -322,6 +322,110 @@ test_drain_without_ack_and_without_calls(void **state)
     close_all();
 }
 
+/* Dismissed: told to go like in a drain, newcomers refused; but nothing ends, and later all are
+ * welcome again. */
+static void
+test_dismissed_and_welcome_again(void **state)
+{
+    (void)state;
+    open_with(NULL);
+    struct peer_stream *s =
+        peer_start(&peer, &(struct peer_call){.out = "\0\0\0\0\1a", .n_out = 6});
+    peer_spin(&peer);
+    grpc_endpoint_dismiss(scene.endpoint);
+    grpc_endpoint_dismiss(scene.endpoint);
+    peer_spin(&peer);
+    assert_int_equal(peer.n_goaways, 2);
+    assert_int_equal(peer.goaway_id, s->id);
+    int fd = scene_connect(&scene);
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    assert_int_equal(metric_get(scene.metrics, METRIC_CONNECTIONS_REFUSED, REFUSED_DRAINING), 1);
+    scene_pass(&scene, 5000000);
+    grpc_endpoint_welcome(scene.endpoint);
+    fd = scene_connect(&scene);
+    loop_run_once(scene.loop, 0);
+    assert_int_equal(grpc_endpoint_n_connections(scene.endpoint), 2);
+    close(fd);
+    /* The call that was open all the time may stay. */
+    for (int i = 0; i < 10; i++) {
+        scene_pass(&scene, 5000000);
+        peer_spin(&peer);
+    }
+    assert_int_equal(s->grpc_status, -1);
+    peer_more(&peer, s, "\0\0\0\0\1b", 6, true);
+    peer_spin(&peer);
+    assert_int_equal(s->grpc_status, 0);
+    assert_int_equal(scene.n_messages, 2);
+    assert_false(scene.drained);
+    assert_int_equal(metric_get(scene.metrics, METRIC_GOAWAYS, GOAWAY_DRAIN), 1);
+    close_all();
+}
+
+/* Who stays dismissed is ended as in a drain, and a drain after it needs no second GOAWAY. */
+static void
+test_dismissed_until_the_end(void **state)
+{
+    (void)state;
+    open_with(NULL);
+    struct peer_stream *s =
+        peer_start(&peer, &(struct peer_call){.out = "\0\0\0\0\1a", .n_out = 6});
+    peer_spin(&peer);
+    grpc_endpoint_dismiss(scene.endpoint);
+    peer_spin(&peer);
+    scene_pass(&scene, 10200000);
+    peer_spin(&peer);
+    assert_int_equal(s->grpc_status, 0);
+    scene_pass(&scene, 2200000);
+    peer_spin(&peer);
+    assert_true(peer.is_closed);
+    scene_pass(&scene, 20000000);
+    assert_false(scene.drained);
+    grpc_endpoint_drain(scene.endpoint);
+    scene_pass(&scene, 200000);
+    assert_true(scene.drained);
+    assert_int_equal(metric_get(scene.metrics, METRIC_GOAWAYS, GOAWAY_DRAIN), 1);
+    close_all();
+}
+
+/* listen.max_connection_age, 100 s: told to go between 90 and 110 s, then drained in 20 s. */
+static void
+test_old_connections_are_told_to_go(void **state)
+{
+    (void)state;
+    struct grpc_endpoint_settings settings;
+    grpc_endpoint_settings_default(&settings);
+    settings.max_connection_age_us = UINT64_C(100000000);
+    open_with(&settings);
+    struct peer_stream *s =
+        peer_start(&peer, &(struct peer_call){.out = "\0\0\0\0\1a", .n_out = 6});
+    peer_spin(&peer);
+    uint64_t told_us = 0;
+    while (told_us < UINT64_C(120000000) && peer.n_goaways == 0) {
+        assert_int_equal(metric_get(scene.metrics, METRIC_GOAWAYS, GOAWAY_AGE), 0);
+        scene_pass(&scene, 1000000);
+        told_us += 1000000;
+        peer_spin(&peer);
+    }
+    assert_in_range(told_us, 90000000, 111000000);
+    assert_int_equal(metric_get(scene.metrics, METRIC_GOAWAYS, GOAWAY_AGE), 1);
+    assert_int_equal(metric_get(scene.metrics, METRIC_GOAWAYS, GOAWAY_DRAIN), 0);
+    peer_more(&peer, s, "\0\0\0\0\1b", 6, false);
+    peer_spin(&peer);
+    assert_int_equal(scene.n_messages, 2);
+    assert_int_equal(s->grpc_status, -1);
+    scene_pass(&scene, 10200000);
+    peer_spin(&peer);
+    assert_int_equal(s->grpc_status, 0);
+    scene_pass(&scene, 2200000);
+    peer_spin(&peer);
+    assert_true(peer.is_closed);
+    assert_int_equal(s->code, H2_NO_ERROR);
+    assert_int_equal(scene.ended, GRPC_ENDED_BY_US);
+    close_all();
+}
+
 static void
 test_deaf_client_is_closed(void **state)
 {
@@ -434,6 +538,9 @@ main(void)
         cmocka_unit_test(test_drain_ends_watchers_and_refuses_newcomers),
         cmocka_unit_test(test_drain_answers_after_settling),
         cmocka_unit_test(test_drain_without_ack_and_without_calls),
+        cmocka_unit_test(test_dismissed_and_welcome_again),
+        cmocka_unit_test(test_dismissed_until_the_end),
+        cmocka_unit_test(test_old_connections_are_told_to_go),
         cmocka_unit_test(test_deaf_client_is_closed),
         cmocka_unit_test(test_empty_data_flood),
         cmocka_unit_test(test_lower_stream_id),

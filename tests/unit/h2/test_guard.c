@@ -53,15 +53,15 @@ scan(size_t chunk)
     for (size_t at = 0; at < n_wire;) {
         size_t n = n_wire - at < chunk ? n_wire - at : chunk;
         struct bytes in = bytes_of(wire + at, n);
-        struct h2_suspect suspect = {1, H2_NO_ERROR};
-        while (suspect.stream_id != 0) {
+        struct h2_suspect suspect = {.kind = SUSPECT_STATE};
+        while (suspect.kind != SUSPECT_NONE) {
             /* After a suspect the rest, its header included, comes again. */
             size_t used = h2_guard_scan(&guard, in, &suspect);
             in = bytes_of(in.p + used, in.n - used);
-            n_suspects += suspect.stream_id != 0;
-            if (suspect.stream_id != 0)
+            n_suspects += suspect.kind != SUSPECT_NONE;
+            if (suspect.kind != SUSPECT_NONE)
                 last_suspect = suspect;
-            assert_true(suspect.stream_id != 0 || in.n == 0);
+            assert_true(suspect.kind != SUSPECT_NONE || in.n == 0);
         }
         at += n;
     }
@@ -146,6 +146,48 @@ test_memory_of_streams_moves_on(void **state)
     add_frame(1, 1, 4, 0x7fffffff - 2 * GUARD_STREAMS + 2);
     assert_int_equal(scan(4096), 1);
     assert_int_equal(last_suspect.code, H2_PROTOCOL_ERROR);
+}
+
+static void
+add_priority(uint32_t id, uint32_t dependency)
+{
+    add_frame(5, 2, 0, id);
+    uint8_t *payload = wire + n_wire - 5;
+    for (int i = 0; i < 4; i++)
+        payload[i] = (uint8_t)(dependency >> (24 - 8 * i));
+}
+
+/* RFC 9113 6.3: PRIORITY on no stream; RFC 7540 5.3.1: a stream that depends on itself. */
+static void
+test_bad_priorities_in_any_chunks(void **state)
+{
+    for (size_t chunk = 1; chunk <= 100; chunk++) {
+        set_up(state);
+        add_frame(3, 1, 4, 5);
+        add_priority(5, 3);
+        add_priority(7, 0x80000005); /* exclusive */
+        add_frame(4, 2, 0, 5);       /* too short: nghttp2 says so */
+        memcpy(wire + n_wire - 4, "\0\0\0\7", 4);
+        add_frame(1, 0, 0, 5);
+        assert_int_equal(scan(chunk), 0);
+        add_priority(5, 0x80000005);
+        add_frame(1, 0, 0, 5);
+        assert_int_equal(scan(chunk), 1);
+        assert_int_equal(last_suspect.kind, SUSPECT_STREAM);
+        assert_int_equal(last_suspect.stream_id, 5);
+        assert_int_equal(last_suspect.code, H2_PROTOCOL_ERROR);
+        assert_int_equal(guard.n_frames[0], 2); /* what follows is still read */
+        add_priority(9, 9);                     /* idle: nothing that could be reset */
+        assert_int_equal(scan(chunk), 1);
+        assert_int_equal(last_suspect.kind, SUSPECT_CONNECTION);
+        add_priority(2, 2);
+        assert_int_equal(scan(chunk), 1);
+        assert_int_equal(last_suspect.kind, SUSPECT_CONNECTION);
+        add_priority(0, 1);
+        assert_int_equal(scan(chunk), 1);
+        assert_int_equal(last_suspect.kind, SUSPECT_CONNECTION);
+        assert_int_equal(last_suspect.code, H2_PROTOCOL_ERROR);
+    }
 }
 
 static void
@@ -251,6 +293,7 @@ main(void)
         cmocka_unit_test_setup(test_counts_in_any_chunks, set_up),
         cmocka_unit_test_setup(test_suspects_in_any_chunks, set_up),
         cmocka_unit_test_setup(test_memory_of_streams_moves_on, set_up),
+        cmocka_unit_test_setup(test_bad_priorities_in_any_chunks, set_up),
         cmocka_unit_test_setup(test_header_block, set_up),
         cmocka_unit_test_setup(test_budget_and_forgiveness, set_up),
         cmocka_unit_test_setup(test_slow_glitches_are_forgiven, set_up),

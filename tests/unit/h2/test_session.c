@@ -391,6 +391,53 @@ test_ping_and_goaway(void **state)
     assert_false(h2_session_is_alive(client.session));
 }
 
+/* A PRIORITY frame at the server, in two pieces. */
+static void
+feed_priority(uint8_t id, uint8_t dependency)
+{
+    const uint8_t frame[14] = {0, 0, 5, 2, 0, 0, 0, 0, id, 0, 0, 0, dependency, 16};
+    assert_int_equal(h2_session_feed(server.session, bytes_of(frame, 12)), ERR_OK);
+    assert_int_equal(h2_session_feed(server.session, bytes_of(frame + 12, 2)), ERR_OK);
+    settle(100000);
+}
+
+/* A stream that depends on itself is reset (RFC 7540 5.3.1); others go on. */
+static void
+test_self_dependency_costs_the_stream(void **state)
+{
+    (void)state;
+    struct line *a = request(WINDOW * 2), *b = request(WINDOW * 2);
+    server.credits = false;
+    settle(100000);
+    feed_priority(1, 3);
+    assert_int_equal(a->n_closes, 0);
+    feed_priority(1, 1);
+    assert_int_equal(a->n_closes, 1);
+    assert_true(a->by_peer);
+    assert_int_equal(a->code, H2_PROTOCOL_ERROR);
+    feed_priority(1, 1); /* closed: it may still be on its way (5.1) */
+    assert_int_equal(client.n_goaways, 0);
+    assert_int_equal(b->n_closes, 0);
+}
+
+/* RFC 9113 6.3; and 6.4: an idle stream cannot be reset. */
+static void
+test_priority_that_ends_the_connection(void **state)
+{
+    for (uint8_t id = 0; id <= 5; id += 5) {
+        if (id > 0) {
+            tear_down(state);
+            set_up(state);
+        }
+        request(10);
+        settle(100000);
+        feed_priority(id, id);
+        assert_int_equal(client.n_goaways, 1);
+        assert_int_equal(client.goaway_code, H2_PROTOCOL_ERROR);
+        assert_false(h2_session_is_alive(server.session));
+    }
+}
+
 static void
 test_long_header_list(void **state)
 {
@@ -470,6 +517,8 @@ main(void)
         T(test_refused_at_the_door),
         T(test_unbound_streams_are_silent),
         T(test_ping_and_goaway),
+        T(test_self_dependency_costs_the_stream),
+        T(test_priority_that_ends_the_connection),
         T(test_long_header_list),
         T(test_not_http2),
         T(test_reset_flood),
