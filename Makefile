@@ -187,9 +187,13 @@ $(BENCH)/group_commit: $(BENCH)/group_commit.o $(BENCH)/waits.o $(call archive,b
 $(BENCH)/bench_walker: $(BENCH)/bench_walker.o $(call archive,integrity) $(foreach u,$(uses_integrity),$(call archive,$(u)))
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
-.PHONY: bench bench-peers bench-durable bench-tls
+.PHONY: bench bench-paths bench-peers bench-durable bench-tls
 bench: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(if $(wildcard tests/bench/bench_walker.c),$(BENCH)/bench_walker) ## ratios to three proxies and a bare sink, in one run (BENCH_FLAGS=-v)
 	@$(PYTHON) tests/bench/run.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate $(BINARY) $(BENCH_FLAGS)
+	@$(PYTHON) tests/bench/paths.py --sink $(BENCH)/null_sink --spangate $(BINARY)
+
+bench-paths: $(BINARY) $(BENCH)/null_sink ## the second half of it: relayed calls and HTTP (BENCH_FLAGS="--rounds 9")
+	@$(PYTHON) tests/bench/paths.py --sink $(BENCH)/null_sink --spangate $(BINARY) $(BENCH_FLAGS)
 
 bench-peers: $(BENCH)/driver $(BENCH)/null_sink
 	@$(PYTHON) tests/bench/run.py --driver $(BENCH)/driver --sink $(BENCH)/null_sink --spangate "" $(BENCH_FLAGS)
@@ -221,7 +225,7 @@ GENERATED := options:configuration metrics:metrics errors:errors methods:protoco
 .PHONY: lint size format format-check gen gen-check
 lint: ## layers, tables, sizes, banned calls
 	@sh tests/run-steps.sh "layers:$(PYTHON) tests/lint/layers.py" "tables:$(PYTHON) tests/lint/tables.py" \
-		"banned:$(PYTHON) tests/lint/banned.py" "size:$(PYTHON) tests/lint/size.py"
+		"banned:$(PYTHON) tests/lint/banned.py" "readme:$(PYTHON) tests/lint/readme.py" "size:$(PYTHON) tests/lint/size.py"
 
 size: ## functions over 80 lines or complexity 12, files over 600 lines
 	@$(PYTHON) tests/lint/size.py
@@ -241,7 +245,8 @@ gen-check: $(BINARY)
 		$(BINARY) print $${pair%%:*} | cmp -s - docs/$${pair##*:}.md || \
 		{ echo "docs/$${pair##*:}.md is not what the program prints: make gen"; exit 1; }; done
 
-.PHONY: check check-proto check-system check-fault check-agents
+TOOLS := $(shell sed -n 's,^\([a-z][^ ]*\) .*,build/tools/bin/\1,p' tests/tools/go-tools)
+.PHONY: check check-proto check-system check-fault check-agents check-browser check-interop tools
 # Sanitizer variants run what executes our code; the rest has one answer for all variants.
 check: ## unit tests, fuzz corpus, lint, generated documents, format (SAN=address,undefined or thread)
 	@sh tests/run-steps.sh "unit:$(MAKE) unit" "replay:$(MAKE) replay" \
@@ -259,6 +264,18 @@ check-fault: $(BINARY) $(TORTURES) ## backends that die, kills, full disks, too 
 check-agents: $(BINARY) build/agents/python/ready build/agents/node/ready ## the real Python and Node agents
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/agents
 
+check-interop: $(BINARY) $(TOOLS) ## gRPC's own interop pair, h2spec and grpcurl
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/interop
+
+check-browser: $(BINARY) build/agents/browser/ready ## the browser agent and the dashboard in real Chromium
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/browser
+
+# Programs in Go, pinned in tests/tools/go-tools.
+tools: $(TOOLS)
+
+build/tools/bin/%: tests/tools/go-tools tests/tools/install.sh
+	sh tests/tools/install.sh $* build/tools
+
 build/agents/python/ready: tests/agents/requirements.txt
 	@mkdir -p build/agents && rm -rf build/agents/python
 	$(PYTHON) -m venv build/agents/python
@@ -266,18 +283,11 @@ build/agents/python/ready: tests/agents/requirements.txt
 	@touch $@
 
 build/agents/node/ready: tests/agents/package.json tests/agents/package-lock.json
-	@rm -rf build/agents/node && mkdir -p build/agents/node
-	cp $^ build/agents/node
-	cd build/agents/node && npm ci --silent --no-audit --no-fund --ignore-scripts
-	@touch $@
-
-check-browser: $(BINARY) build/browser/ready ## the dashboard in real Chromium
-	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/browser
-
-build/browser/ready: tests/browser/package.json tests/browser/package-lock.json
-	@rm -rf build/browser && mkdir -p build/browser
-	cp $^ build/browser
-	cd build/browser && npm ci --silent --no-audit --no-fund --ignore-scripts
+build/agents/browser/ready: tests/browser/package.json tests/browser/package-lock.json
+build/agents/node/ready build/agents/browser/ready:
+	@rm -rf $(@D) && mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 .PHONY: ci
@@ -286,7 +296,8 @@ ci: ## all that CI runs
 	@sh tests/run-steps.sh "check:SPANGATE_EXAMPLES=1000000 $(MAKE) check" "check-asan:$(MAKE) check SAN=address,undefined" \
 		"check-tsan:$(MAKE) check SAN=thread" "fuzz:$(MAKE) fuzz-build" "proto:$(MAKE) check-proto" "analyze:$(MAKE) analyze" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
-		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents" "browser:$(MAKE) check-browser"
+		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents" \
+		"interop:$(MAKE) check-interop" "browser:$(MAKE) check-browser"
 
 # gcc's analyzer writes an object per file so that only what changed is looked at again.
 ANALYZED := $(patsubst %.c,build/analyze/%.o,$(foreach l,$(LAYERS),$(call sources,$(l))))

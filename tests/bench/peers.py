@@ -40,6 +40,35 @@ http {{
 }}
 """
 
+# HTTP/1.1 to another nginx, which reads the body and answers 200 (the whole body is buffered first, as
+# nginx does by default).
+NGINX_HTTP = """daemon off;
+worker_processes 1;
+pid {dir}/{name}.pid;
+error_log {dir}/{name}.log warn;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    client_max_body_size 0;
+    client_body_buffer_size 1m;
+    client_body_temp_path {dir}/{name}-body;
+    proxy_temp_path {dir}/{name}-proxy;
+    fastcgi_temp_path {dir}/{name}-fastcgi;
+    uwsgi_temp_path {dir}/{name}-uwsgi;
+    scgi_temp_path {dir}/{name}-scgi;
+    upstream sink {{
+        server 127.0.0.1:{sink};
+        keepalive 128;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        keepalive_requests 1000000000;
+        location / {{ {action} }}
+    }}
+}}
+"""
+
 HAPROXY = """global
     nbthread 1
     maxconn 4096
@@ -143,6 +172,17 @@ def nginx(sink, workdir):
     path.write_text(NGINX.format(dir=workdir, port=port, sink=sink))
     return Server("nginx", ["nginx", "-p", workdir, "-e", f"{workdir}/nginx.log", "-c", str(path)],
                   port, workdir)
+
+
+def nginx_http(name, workdir, sink=None):
+    """A reverse proxy to the sink or, without one, what answers 200 to all."""
+    port = free_port()
+    path = pathlib.Path(workdir) / f"{name}.conf"
+    action = "proxy_pass http://sink; proxy_http_version 1.1; proxy_set_header Connection '';" \
+        if sink else "return 200 '{}';"
+    path.write_text(NGINX_HTTP.format(dir=workdir, name=name, port=port, sink=sink or 9, action=action))
+    return Server(name, ["nginx", "-p", workdir, "-e", f"{workdir}/{name}.log", "-c", str(path)], port,
+                  workdir)
 
 
 def haproxy(sink, workdir):

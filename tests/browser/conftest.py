@@ -16,7 +16,7 @@ system = importlib.util.module_from_spec(spec)
 sys.modules["system_conftest"] = system
 spec.loader.exec_module(system)
 
-MODULES = pathlib.Path(os.environ.get("SPANGATE_BROWSER", system.ROOT / "build" / "browser")) / "node_modules"
+MODULES = pathlib.Path(os.environ.get("SPANGATE_BROWSER", system.ROOT / "build" / "agents" / "browser")) / "node_modules"
 
 backend = system.backend
 start = system.start
@@ -28,5 +28,5 @@ def node():
     """The environment to run node with; the test is skipped where the browser is missing."""
     chromium = shutil.which("chromium")
     if not chromium or not MODULES.exists():
-        pytest.skip("no Chromium, or its driver: make build/browser/ready")
+        pytest.skip("no Chromium, or its driver: make build/agents/browser/ready")
     return {**os.environ, "NODE_PATH": str(MODULES), "CHROMIUM": chromium}

@@ -138,6 +138,34 @@ def test_openssl_is_refused(secure, authority, more):
     refused(secure, 1)
 
 
+def test_openssl_may_not_negotiate_anew(secure, authority):
+    """s_client asks for it when it reads R, and is told no."""
+    client = subprocess.Popen(
+        ["openssl", "s_client", "-connect", f"localhost:{port_of(secure)}", "-CAfile", authority.cert,
+         "-alpn", "h2", "-tls1_2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    secure.wait_metric("connections", 1, listener="grpc_tls")
+    client.stdin.write(b"R\n")
+    said, _ = client.communicate(timeout=PATIENCE)
+    assert b"RENEGOTIATING" in said and b"no renegotiation" in said, said
+    assert said.count(b"verify return:1") == 2  # our certificate and the authority's, once each
+
+
+def test_openssl_without_a_certificate_is_refused(start, authority):
+    """Over 1.2 in the handshake, over 1.3 right behind it."""
+    client = authority.issue("agent")
+    gate = start(*settings_of(authority.issue("localhost"), "listen.grpc_tls.client_auth=require",
+                              f"listen.grpc_tls.client_ca_file={authority.cert}"))
+    for n, version in enumerate(("-tls1_2", "-tls1_3")):
+        said = s_client(gate, authority, "-alpn", "h2", version)
+        refused(gate, n + 1)
+        assert "Acceptable client certificate CA names\nCN = authority" in said
+        assert "alert" in said or version == "-tls1_3"
+    said = s_client(gate, authority, "-alpn", "h2", "-cert", client.cert, "-key", client.key)
+    assert "Verify return code: 0 (ok)" in said and "alert" not in said
+    assert gate.metric("connections_refused_total", reason="tls") == 2
+
+
 def test_those_who_speak_no_tls(secure):
     for said in (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff",
                  bytes(range(256)) * 80):
