@@ -51,6 +51,7 @@ struct standin {
 struct standin_call {
     const struct method_row *method;
     bool fails;
+    bool was_welcomed;
 };
 
 static void
@@ -76,6 +77,16 @@ n_items(const struct standin_counts *counts)
     return n;
 }
 
+/* Who uploads a profile says what comes and waits for a word (protocol.md 6): an empty message is
+ * PROFILING_SUCCESS. */
+static void
+welcome(struct grpc_call *call, struct standin_call *own)
+{
+    if (own->method->stream == STREAM_BIDI && !own->was_welcomed)
+        grpc_call_send(call, BYTES_NONE);
+    own->was_welcomed = true;
+}
+
 static enum grpc_take
 on_message(struct grpc_call *call, struct bytes message, uint64_t credit_bytes)
 {
@@ -84,6 +95,7 @@ on_message(struct grpc_call *call, struct bytes message, uint64_t credit_bytes)
     grpc_call_credit(call, credit_bytes);
     if (own->fails)
         return GRPC_TAKEN;
+    welcome(call, own);
     pthread_mutex_lock(&standin->lock);
     if (own->method->method != METHOD_SEGMENT_COLLECT_SYNC)
         note_item(standin, own->method->method, message);
@@ -107,7 +119,8 @@ answer(struct standin *standin, struct grpc_call *call)
                          "the stand-in was asked to fail");
         return;
     }
-    grpc_call_send(call, BYTES_NONE);
+    if (own->method->stream != STREAM_BIDI)
+        grpc_call_send(call, BYTES_NONE);
     grpc_call_finish(call, GRPC_OK, "");
 }
 

@@ -350,6 +350,7 @@ new_receive(struct worker *worker)
         .integrity = worker->integrity,
         .auth = {conf->listen.auth.tokens.items, conf->listen.auth.tokens.n,
                  conf->listen.auth.exempt_control_calls},
+        .relay = {conf->relay.enabled, conf->relay.unknown_methods},
         .ctx = worker,
         .on_drained = worker_drain_on_endpoint,
         .on_connections = on_connections,
@@ -392,6 +393,8 @@ set_up(struct worker *worker)
                                   worker->settings.resolver, worker->settings.metrics);
     worker->has_backend = true;
     worker->is_discard = worker->settings.conf->upstream.kind == CONF_KIND_DISCARD;
+    if (!worker->is_discard)
+        receive_set_forward(worker->receive, worker->forward);
     worker->endpoint = new_endpoint(worker);
     worker->http =
         worker_http_new(&worker->settings, worker->loop, worker->receive, &worker->budget);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "forward/backend_names.h"
 #include "forward/forward_int.h"
+#include "grpc/grpc_stream.h"
 
 enum { FIRST_LIMIT = 2 };
 static const uint64_t FAST_US = 1000000, SLOW_US = 2000000;
@@ -46,6 +47,27 @@ tell_change(const struct backend *backend, bool was_up, enum grpc_channel_state 
         log_warn("forward", "backend not reachable", "backend=%s", backend->name);
 }
 
+static void on_channel_state(void *ctx, enum grpc_channel_state state);
+
+static void
+open_channel(struct backend *backend)
+{
+    const struct forward_settings *conf = &backend->shared->settings;
+    struct grpc_channel_settings channel = {
+        .address = backend->address,
+        .authority = backend->authority,
+        .auth_token = conf->auth_token,
+        .tls = conf->tls,
+        .tls_name = conf->tls_name,
+        .connect_timeout_us = conf->connect_timeout_us,
+        .backoff_initial_us = conf->reconnect_initial_us,
+        .backoff_max_us = conf->reconnect_max_us,
+        .ctx = backend,
+        .on_state = on_channel_state,
+    };
+    backend->channel = grpc_channel_new(backend->loop, &channel);
+}
+
 static void
 on_channel_state(void *ctx, enum grpc_channel_state state)
 {
@@ -54,6 +76,12 @@ on_channel_state(void *ctx, enum grpc_channel_state state)
     bool was_up = backend->is_up;
     if (state == CHANNEL_READY)
         forget_unknown(backend);
+    if (state == CHANNEL_DRAINING && grpc_channel_n_streams(backend->channel) > 0) {
+        /* Relayed streams may go on for hours: batches do not wait for their end. */
+        grpc_channel_retire(&backend->channel);
+        open_channel(backend);
+        state = grpc_channel_state(backend->channel);
+    }
     /* Draining: the calls on the connection go on. */
     if (state != CHANNEL_DRAINING)
         set_up(backend, state == CHANNEL_READY);
@@ -73,6 +101,8 @@ backend_new(const struct backend_settings *settings)
     backend->address = settings->address;
     backend->ctx = settings->ctx;
     backend->on_state = settings->on_state;
+    backend->loop = settings->loop;
+    backend->authority = settings->authority;
     backend->max_limit = conf->max_inflight / conf->n_workers;
     if (backend->max_limit == 0)
         backend->max_limit = 1;
@@ -82,19 +112,7 @@ backend_new(const struct backend_settings *settings)
     backend->slot = backend_names_take(backend->shared->names, backend->name, &stale_s);
     metric_sub(backend->metrics, METRIC_BACKEND_LAST_SUCCESS, backend->slot, stale_s);
     backend->is_disabled = backend_names_is_disabled(backend->shared->names, backend->slot);
-    struct grpc_channel_settings channel = {
-        .address = settings->address,
-        .authority = settings->authority,
-        .auth_token = conf->auth_token,
-        .tls = conf->tls,
-        .tls_name = conf->tls_name,
-        .connect_timeout_us = conf->connect_timeout_us,
-        .backoff_initial_us = conf->reconnect_initial_us,
-        .backoff_max_us = conf->reconnect_max_us,
-        .ctx = backend,
-        .on_state = on_channel_state,
-    };
-    backend->channel = grpc_channel_new(settings->loop, &channel);
+    open_channel(backend);
     return backend;
 }
 
@@ -103,7 +121,7 @@ backend_free(struct backend **backend)
 {
     if (*backend == NULL)
         return;
-    check((*backend)->n_inflight == 0);
+    check((*backend)->n_inflight == 0 && (*backend)->n_relayed == 0);
     grpc_channel_free(&(*backend)->channel);
     set_up(*backend, false);
     backend_names_give((*backend)->shared->names, (*backend)->slot);
@@ -212,6 +230,17 @@ raise_limit(struct backend *backend, uint32_t weight)
 }
 
 static void
+note_success(struct backend *backend)
+{
+    uint64_t now_s = (uint64_t)clock_unix_ms() / 1000;
+    if (now_s == backend->success_s)
+        return;
+    backend->success_s = now_s;
+    metric_add(backend->metrics, METRIC_BACKEND_LAST_SUCCESS, backend->slot,
+               backend_names_success(backend->shared->names, backend->slot, now_s));
+}
+
+static void
 on_ok(struct backend *backend, const struct backend_result *result)
 {
     uint64_t took_us = result->now_us - result->started_us;
@@ -222,21 +251,16 @@ on_ok(struct backend *backend, const struct backend_result *result)
         cut_limit(backend, result, 0.9);
     else if (took_us < FAST_US)
         raise_limit(backend, result->load.weight);
-    uint64_t now_s = (uint64_t)clock_unix_ms() / 1000;
-    if (now_s == backend->success_s)
-        return;
-    backend->success_s = now_s;
-    metric_add(backend->metrics, METRIC_BACKEND_LAST_SUCCESS, backend->slot,
-               backend_names_success(backend->shared->names, backend->slot, now_s));
+    note_success(backend);
 }
 
 static void
-on_unknown(struct backend *backend, const struct backend_result *result)
+note_unknown(struct backend *backend, enum method wire, uint64_t until_us)
 {
-    backend->unknown_until_us[result->wire] = result->now_us + result->unknown_us;
-    if (backend->n_unknown[result->wire]++ == 0)
+    backend->unknown_until_us[wire] = until_us;
+    if (backend->n_unknown[wire]++ == 0)
         log_warn("forward", "backend does not know a method", "backend=%s method=%s", backend->name,
-                 method_row(result->wire)->path);
+                 method_row(wire)->path);
 }
 
 void
@@ -253,7 +277,7 @@ backend_on_done(struct backend *backend, const struct backend_result *result)
         on_ok(backend, result);
         break;
     case OUTCOME_UNIMPLEMENTED:
-        on_unknown(backend, result);
+        note_unknown(backend, result->wire, result->now_us + result->unknown_us);
         break;
     case OUTCOME_HOLD:
     case OUTCOME_EXHAUSTED:
@@ -265,4 +289,49 @@ backend_on_done(struct backend *backend, const struct backend_result *result)
     case OUTCOME_REFUSED:
         break;
     }
+}
+
+/* Relayed calls. */
+
+bool
+backend_has_stream_room(const struct backend *backend)
+{
+    return !backend->is_leaving && !backend->is_disabled &&
+           grpc_channel_has_stream_room(backend->channel);
+}
+
+bool
+backend_knows(const struct backend *backend, enum method method, uint64_t now_us)
+{
+    return method == METHOD_NONE || backend_wire(backend, method, now_us) != METHOD_NONE;
+}
+
+void
+backend_on_relay_start(struct backend *backend)
+{
+    backend->n_relayed++;
+}
+
+void
+backend_on_relay_gone(struct backend *backend)
+{
+    check(backend->n_relayed > 0);
+    backend->n_relayed--;
+}
+
+void
+backend_on_relayed(struct backend *backend, const struct backend_relayed *result)
+{
+    backend_on_relay_gone(backend);
+    metric_add(backend->metrics, METRIC_BACKEND_REQUESTS,
+               backend->slot * METRIC_CODES + (uint32_t)result->status, 1);
+    if (result->is_timed)
+        metric_observe_us(backend->metrics, METRIC_BACKEND_DURATION, backend->slot,
+                          result->now_us - result->started_us);
+    if (result->unknown_us > 0)
+        note_unknown(backend, result->method, result->now_us + result->unknown_us);
+    if (result->status != GRPC_OK)
+        return;
+    backend->n_unknown[result->method] = 0;
+    note_success(backend);
 }

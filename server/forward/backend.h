@@ -32,9 +32,12 @@ struct backend {
     char name[NET_ADDRESS_TEXT];
     uint32_t slot; /* of the metrics */
     struct grpc_channel *channel;
+    struct loop *loop;
+    const char *authority; /* the balancer's */
     bool is_up, is_leaving;
     bool is_disabled;    /* by the operator: no new calls */
     uint32_t n_inflight; /* calls */
+    uint32_t n_relayed;  /* relayed calls, in none of these figures */
     uint32_t weight;     /* of the calls in flight */
     uint64_t outstanding_bytes;
     double limit; /* batches */
@@ -88,6 +91,21 @@ struct backend_result {
     uint64_t unknown_us; /* how long not to try an UNIMPLEMENTED method */
 };
 void backend_on_done(struct backend *, const struct backend_result *);
+/* A relayed call. Its way says nothing about what a backend can carry, so no limit moves. */
+bool backend_has_stream_room(const struct backend *);
+/* METHOD_NONE: not in the table, so nothing is known about it. */
+bool backend_knows(const struct backend *, enum method, uint64_t now_us);
+struct backend_relayed {
+    enum method method;
+    int status;
+    bool is_timed; /* its duration says how fast the backend is */
+    uint64_t started_us, now_us;
+    uint64_t unknown_us; /* how long not to try an UNIMPLEMENTED method; 0: it is none */
+};
+void backend_on_relay_start(struct backend *);
+void backend_on_relayed(struct backend *, const struct backend_relayed *);
+/* We ended it. */
+void backend_on_relay_gone(struct backend *);
 /* The call ended without an answer because we ended it. */
 void backend_on_cancel(struct backend *, const struct backend_load *);
 

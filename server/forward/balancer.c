@@ -226,7 +226,7 @@ balancer_sweep(struct balancer *balancer)
     struct backend *backend, *next;
     for (backend = TAILQ_FIRST(&balancer->leaving); backend != NULL; backend = next) {
         next = TAILQ_NEXT(backend, link);
-        if (backend->n_inflight > 0)
+        if (backend->n_inflight > 0 || backend->n_relayed > 0)
             continue;
         TAILQ_REMOVE(&balancer->leaving, backend, link);
         backend_free(&backend);
@@ -291,14 +291,21 @@ balancer_max_batches(const struct balancer *balancer)
     return n;
 }
 
+/* A batch or a stream. */
+struct wanted {
+    enum method method;
+    uint64_t avoid;
+    bool is_stream;
+};
+
 /* Those that are not ejected alone compete, even when they are full; of them, those that are not to
  * be avoided. In panic, or when no other knows the method, everyone competes. */
 static uint32_t
-candidates(const struct balancer *balancer, enum method method, uint64_t avoid,
-           struct backend **out)
+candidates(const struct balancer *balancer, const struct wanted *wanted, struct backend **out)
 {
     uint64_t now_us = clock_mono_us();
-    bool takes_all = balancer_is_panicking(balancer) || !balancer_has_other(balancer, method, 0);
+    bool takes_all =
+        balancer_is_panicking(balancer) || !balancer_has_other(balancer, wanted->method, 0);
     uint32_t n = 0;
     int best = -1;
     struct backend *backend;
@@ -306,9 +313,11 @@ candidates(const struct balancer *balancer, enum method method, uint64_t avoid,
     {
         if (!takes_all && outlier_is_out(&backend->outlier, now_us))
             continue;
-        if (!backend_has_room(backend) || backend_wire(backend, method, now_us) == METHOD_NONE)
+        bool has_room =
+            wanted->is_stream ? backend_has_stream_room(backend) : backend_has_room(backend);
+        if (!has_room || !backend_knows(backend, wanted->method, now_us))
             continue;
-        int mine = backend->id != avoid;
+        int mine = backend->id != wanted->avoid;
         if (mine < best)
             continue;
         n = mine > best ? 0 : n;
@@ -318,17 +327,53 @@ candidates(const struct balancer *balancer, enum method method, uint64_t avoid,
     return n;
 }
 
-struct backend *
-balancer_pick(struct balancer *balancer, enum method method, uint64_t avoid)
+static uint64_t
+load_of(const struct backend *backend, bool is_stream)
+{
+    return is_stream ? backend->n_relayed : backend->outstanding_bytes;
+}
+
+static struct backend *
+pick(struct balancer *balancer, const struct wanted *wanted)
 {
     struct backend *of[FORWARD_MAX_BACKENDS];
-    uint32_t n = candidates(balancer, method, avoid, of);
+    uint32_t n = candidates(balancer, wanted, of);
     if (n <= 1)
         return n == 1 ? of[0] : NULL;
     uint64_t random = retry_random(&balancer->random);
     uint32_t first = (uint32_t)(random >> 32) % n;
     uint32_t second = (first + 1 + (uint32_t)random % (n - 1)) % n;
-    return of[first]->outstanding_bytes <= of[second]->outstanding_bytes ? of[first] : of[second];
+    bool is_first = load_of(of[first], wanted->is_stream) <= load_of(of[second], wanted->is_stream);
+    return is_first ? of[first] : of[second];
+}
+
+struct backend *
+balancer_pick(struct balancer *balancer, enum method method, uint64_t avoid)
+{
+    return pick(balancer, &(struct wanted){.method = method, .avoid = avoid});
+}
+
+struct backend *
+balancer_pick_stream(struct balancer *balancer, enum method method, uint64_t avoid)
+{
+    return pick(balancer, &(struct wanted){.method = method, .avoid = avoid, .is_stream = true});
+}
+
+bool
+balancer_may_take_stream(const struct balancer *balancer, enum method method)
+{
+    uint64_t now_us = clock_mono_us();
+    const struct backend *backend;
+    TAILQ_FOREACH(backend, &balancer->backends, link)
+    {
+        if (!backend->is_disabled && grpc_channel_state(backend->channel) != CHANNEL_BACKOFF &&
+            backend_knows(backend, method, now_us))
+            return true;
+    }
+    for (uint32_t i = 0; i < balancer->n_names; i++)
+        if (balancer->names[i].n == 0 && balancer->names[i].query != NULL)
+            return true;
+    return false;
 }
 
 bool
@@ -339,8 +384,7 @@ balancer_has_other(const struct balancer *balancer, enum method method, uint64_t
     TAILQ_FOREACH(backend, &balancer->backends, link)
     {
         if (backend->id != id && backend->is_up && !backend->is_disabled &&
-            !outlier_is_out(&backend->outlier, now_us) &&
-            backend_wire(backend, method, now_us) != METHOD_NONE)
+            !outlier_is_out(&backend->outlier, now_us) && backend_knows(backend, method, now_us))
             return true;
     }
     return false;

@@ -40,6 +40,12 @@ uint32_t balancer_n_up(const struct balancer *);
 /* A backend that takes a batch of this method now, if possible not the one with the id avoid; an
  * ejected one only in panic or when no other knows the method; NULL when there is none. */
 struct backend *balancer_pick(struct balancer *, enum method, uint64_t avoid);
+/* As balancer_pick, for a relayed call: METHOD_NONE is a method nobody said not to know. The one
+ * with fewer of them. */
+struct backend *balancer_pick_stream(struct balancer *, enum method, uint64_t avoid);
+/* balancer_pick_stream gave NULL, but soon it may not: a backend is being connected or asked for,
+ * or has too many calls at the moment. */
+bool balancer_may_take_stream(const struct balancer *, enum method);
 /* Another connected backend than the one with this id, not ejected, takes the method. */
 bool balancer_has_other(const struct balancer *, enum method, uint64_t id);
 /* A connected backend takes the method, if perhaps not at the moment. */

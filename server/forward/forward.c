@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "forward/forward_int.h"
+#include "forward/relay_int.h"
 
 static const uint64_t SWEEP_US = 1000000;
 
@@ -167,6 +168,7 @@ on_turn(void *ctx)
     sweep(forward, now_us);
     release_waiting(forward, now_us);
     isolate_turn(forward);
+    relays_turn(forward);
     send_ready(forward);
     uint64_t next_us = send_due(forward, now_us);
     balancer_sweep(forward->balancer);
@@ -201,6 +203,7 @@ forward_new(struct loop *loop, struct store *store, struct forward_shared *share
         .on_change = on_change,
     };
     forward->balancer = balancer_new(&settings);
+    forward->relays = relays_new(forward);
     return forward;
 }
 
@@ -216,6 +219,7 @@ forward_free(struct forward **forward)
             sending_give_back(sending);
         }
     }
+    relays_free(&(*forward)->relays);
     balancer_free(&(*forward)->balancer);
     loop_turn_remove(&(*forward)->turn);
     loop_alarm_free(&(*forward)->alarm);

@@ -7,6 +7,7 @@
  * outlier        when a backend fails too often to be used
  * retry          what an answer means, how long to wait, how many resends at once
  * isolate        finds the record that a backend alone refuses
+ * relay          calls that need an OAP's own answer, passed on as they are
  * backend_names  the backends' slots in the metrics, the same for all workers
  *
  * A batch is committed on grpc-status 0 only; whatever else happens, it stays lent from the store
@@ -37,6 +38,8 @@ struct forward_settings {
     struct tls_slot *tls;   /* outlives it; NULL: clear text */
     const char *tls_name;   /* copied; as grpc_channel says */
     uint64_t connect_timeout_us, ack_timeout_us;
+    uint64_t unary_timeout_us; /* of relayed unary calls */
+    uint64_t cds_cache_us;     /* relay.cds_cache; 0: off */
     uint64_t retry_initial_us, retry_max_us;
     double retry_multiplier;
     uint32_t retry_jitter_percent;
@@ -72,7 +75,8 @@ struct forward;
  * are numeric. */
 struct forward *forward_new(struct loop *, struct store *, struct forward_shared *,
                             struct resolver *, struct metrics *);
-/* Cancels what is under way and gives every batch back to the store. Before store_free. */
+/* Cancels what is under way and gives every batch back to the store. Before store_free, and after
+ * the endpoint whose calls are relayed. */
 void forward_free(struct forward **);
 /* The store's on_due. */
 void forward_on_due(struct forward *);

@@ -23,6 +23,7 @@ struct forward_shared {
     struct forward_settings settings;
     char **addresses, *auth_token, *tls_name; /* what settings points to */
     struct backend_names *names;
+    char via[40]; /* how a relayed call names us, so that it is known when it comes back */
 };
 
 /* Where a sending is. */
@@ -71,6 +72,7 @@ struct forward {
     struct forward_shared *shared;
     struct metrics *metrics;
     struct balancer *balancer;
+    struct relays *relays;
     struct loop_turn *turn;
     struct loop_alarm *alarm;
     struct sending_list lists[SENDING_N_STATES];

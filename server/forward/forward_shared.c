@@ -1,6 +1,11 @@
 /* What the workers' forwards have in common. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "forward/forward_int.h"
 
@@ -14,6 +19,7 @@ forward_settings_default(struct forward_settings *settings)
         .auth_token = "",
         .connect_timeout_us = 3000000,
         .ack_timeout_us = 20000000,
+        .unary_timeout_us = 5000000,
         .retry_initial_us = 200000,
         .retry_max_us = 30000000,
         .retry_multiplier = 2,
@@ -23,6 +29,16 @@ forward_settings_default(struct forward_settings *settings)
         .n_workers = 1,
         .dns_interval_us = 30000000,
     };
+}
+
+/* Unlike any other process's. */
+static void
+name_us(struct forward_shared *shared)
+{
+    uint64_t seed[] = {clock_fresh_us(), (uint64_t)clock_unix_ms(), (uint64_t)getpid(),
+                       (uint64_t)(uintptr_t)shared};
+    unsigned long long id = hash_bytes(bytes_of(seed, sizeof(seed)));
+    snprintf(shared->via, sizeof(shared->via), "2 spangate-%016llx", id);
 }
 
 struct forward_shared *
@@ -41,6 +57,7 @@ forward_shared_of(const struct forward_settings *settings)
     if (shared->settings.n_workers == 0)
         shared->settings.n_workers = 1;
     shared->names = backend_names_new();
+    name_us(shared);
     return shared;
 }
 
@@ -56,6 +73,8 @@ forward_shared_new(const struct conf *conf, const char *upstream)
         .tls_name = conf->upstream.tls.server_name,
         .connect_timeout_us = conf->upstream.timeout.connect_ms * 1000,
         .ack_timeout_us = conf->upstream.timeout.ack_ms * 1000,
+        .unary_timeout_us = conf->upstream.timeout.unary_ms * 1000,
+        .cds_cache_us = conf->relay.cds_cache_ms * 1000,
         .retry_initial_us = conf->upstream.retry.initial_ms * 1000,
         .retry_max_us = conf->upstream.retry.max_ms * 1000,
         .retry_multiplier = conf->upstream.retry.multiplier,

@@ -64,6 +64,7 @@ release_memory(struct grpc_call *call)
         call->head_size = 0;
     }
     mem_free(call->message_text);
+    grpc_raw_stop(call);
     check(call->backlog.p == NULL);
 }
 
@@ -416,10 +417,21 @@ grpc_call_send(struct grpc_call *call, struct bytes message)
     }
 }
 
+static void
+submit_trailers(struct grpc_call *call)
+{
+    struct h2_header trailers[H2_MAX_HEADERS];
+    uint32_t n = call->raw != NULL && call->raw->has_trailers
+                     ? grpc_metadata_to_h2(&call->raw->trailers, trailers, H2_MAX_HEADERS)
+                     : fill_trailers(call, trailers);
+    h2_stream_trailers(grpc_connection_session(call->connection), call->stream_id, trailers, n);
+    call->trailers_sent = true;
+}
+
 size_t
 grpc_call_take(struct grpc_call *call, size_t room, enum h2_take *how)
 {
-    size_t n = call->n_out - call->out_at;
+    size_t n = grpc_raw_is_routed(call) ? grpc_raw_n(call) : call->n_out - call->out_at;
     *how = H2_TAKE_MORE;
     if (n > room)
         return room;
@@ -427,11 +439,7 @@ grpc_call_take(struct grpc_call *call, size_t room, enum h2_take *how)
         call->trailers_sent = true;
         *how = H2_TAKE_LAST;
     } else if (call->is_finished) {
-        struct h2_header trailers[2];
-        uint32_t n_trailers = fill_trailers(call, trailers);
-        h2_stream_trailers(grpc_connection_session(call->connection), call->stream_id, trailers,
-                           n_trailers);
-        call->trailers_sent = true;
+        submit_trailers(call);
         *how = H2_TAKE_TRAILERS;
     } else if (n == 0) {
         call->is_deferred = true;
@@ -442,6 +450,10 @@ grpc_call_take(struct grpc_call *call, size_t room, enum h2_take *how)
 void
 grpc_call_give(struct grpc_call *call, size_t n, struct h2_gather *gather)
 {
+    if (grpc_raw_is_routed(call)) {
+        grpc_raw_give(call, n, gather);
+        return;
+    }
     check(n <= call->n_out - call->out_at);
     h2_gather_copy(gather, call->out + call->out_at, n);
     call->out_at += (uint32_t)n;
@@ -453,8 +465,8 @@ grpc_call_give(struct grpc_call *call, size_t n, struct h2_gather *gather)
 
 /* Credit. */
 
-static void
-credit_stream(struct grpc_call *call, uint64_t bytes)
+void
+grpc_call_credit_stream(struct grpc_call *call, uint64_t bytes)
 {
     struct h2_session *session = grpc_connection_session(call->connection);
     /* Nobody sends on a stream that the client half closed. */
@@ -469,7 +481,7 @@ release_owed(struct grpc_call *call)
     if (call->unsettled_bytes > 0 || owed == 0)
         return;
     call->owed_bytes = 0;
-    credit_stream(call, owed);
+    grpc_call_credit_stream(call, owed);
 }
 
 void
@@ -485,7 +497,7 @@ grpc_call_credit(struct grpc_call *call, uint64_t bytes)
     CHECK_OBJ(call, CALL_MAGIC);
     check(bytes <= call->unsettled_bytes);
     call->unsettled_bytes -= bytes;
-    credit_stream(call, bytes);
+    grpc_call_credit_stream(call, bytes);
     if (call->unsettled_bytes > 0)
         return;
     if (call->partial_since_us != 0)
@@ -520,14 +532,15 @@ grpc_call_begin(struct grpc_call *call)
         grpc_call_finish(call, GRPC_INTERNAL, "malformed grpc-timeout");
         return;
     }
-    if (call->bad_encoding) {
+    if (call->bad_encoding && call->raw == NULL) {
         grpc_call_finish(call, GRPC_UNIMPLEMENTED, "grpc-encoding is not supported");
         return;
     }
     endpoint->service.on_call(endpoint->service.ctx, call, path, &route);
     call->method = route.method;
     call->user = route.user != NULL ? route.user : call->user;
-    if (route.handler == NULL) {
+    grpc_raw_route(call, route.raw);
+    if (route.handler == NULL && !grpc_raw_is_routed(call)) {
         grpc_call_finish(call, route.refuse, route.text);
         return;
     }

@@ -50,6 +50,9 @@ lose_connection(struct grpc_channel *channel)
     struct grpc_request *request;
     while ((request = TAILQ_FIRST(&channel->requests)) != NULL)
         grpc_request_fail(request, ERR_CLOSED, GRPC_UNAVAILABLE);
+    struct grpc_stream *stream;
+    while ((stream = TAILQ_FIRST(&channel->streams)) != NULL)
+        grpc_stream_lose(stream);
 }
 
 /* The wait before the next attempt, spread so that many channels do not come at once. */
@@ -115,10 +118,10 @@ connect_now(struct grpc_channel *channel)
 {
     struct h2_session_settings settings = {
         .role = H2_CLIENT,
-        .stream_window_bytes = WINDOW_BYTES,
+        .stream_window_bytes = GRPC_STREAM_WINDOW_BYTES,
         .connection_window_bytes = WINDOW_BYTES,
         .header_list_bytes = HEADER_LIST_BYTES,
-        .events = &grpc_request_events,
+        .events = &grpc_channel_events,
         .ctx = channel,
     };
     channel->ready_us = 0;
@@ -128,24 +131,6 @@ connect_now(struct grpc_channel *channel)
     channel->ready_by_us = clock_mono_us() + channel->settings.connect_timeout_us;
     start_link(channel, &settings);
     grpc_channel_due(channel, channel->ready_by_us);
-}
-
-void
-grpc_channel_on_ready(struct grpc_channel *channel)
-{
-    CHECK_OBJ(channel, CHANNEL_MAGIC);
-    channel->ready_by_us = 0;
-    channel->ready_us = clock_mono_us();
-    if (channel->state == CHANNEL_CONNECTING)
-        set_state(channel, CHANNEL_READY);
-}
-
-void
-grpc_channel_on_goaway(struct grpc_channel *channel)
-{
-    CHECK_OBJ(channel, CHANNEL_MAGIC);
-    if (channel->state == CHANNEL_READY)
-        set_state(channel, CHANNEL_DRAINING);
 }
 
 static void
@@ -177,7 +162,7 @@ retire(struct grpc_channel *channel, uint64_t now)
         set_state(channel, CHANNEL_DRAINING);
     if (channel->is_dead)
         return;
-    if (channel->n_calls == 0)
+    if (channel->n_calls == 0 && channel->n_streams == 0)
         h2_link_close_when_flushed(channel->link);
     else
         grpc_channel_due(channel, now + UINT64_C(1000000));
@@ -237,6 +222,7 @@ grpc_channel_new(struct loop *loop, const struct grpc_channel_settings *settings
     channel->state = CHANNEL_CONNECTING;
     TAILQ_INIT(&channel->requests);
     TAILQ_INIT(&channel->spares);
+    TAILQ_INIT(&channel->streams);
     loop_timer_init(&channel->timer, loop, on_time, channel);
     connect_now(channel);
     return channel;
@@ -268,18 +254,51 @@ grpc_channel_free(struct grpc_channel **where)
     loop_free_later(channel->loop, destroy, channel);
 }
 
+void
+grpc_channel_retire(struct grpc_channel **where)
+{
+    struct grpc_channel *channel = *where;
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    check(channel->n_calls + channel->n_streams > 0);
+    *where = NULL;
+    channel->is_retired = true;
+    channel->settings.on_state = NULL;
+}
+
+void
+grpc_channel_on_call_gone(struct grpc_channel *channel)
+{
+    if (channel->is_retired && !channel->is_dead && channel->n_calls + channel->n_streams == 0)
+        grpc_channel_free(&channel);
+}
+
 enum grpc_channel_state
 grpc_channel_state(const struct grpc_channel *channel)
 {
     return channel->state;
 }
 
+uint32_t
+grpc_channel_max_calls(const struct grpc_channel *channel)
+{
+    if (channel->state != CHANNEL_READY || channel->is_dead || channel->link == NULL ||
+        channel->is_worn)
+        return 0;
+    return h2_session_peer_max_streams(h2_link_session(channel->link));
+}
+
 bool
 grpc_channel_has_room(const struct grpc_channel *channel)
 {
-    return channel->state == CHANNEL_READY && !channel->is_dead && channel->link != NULL &&
-           !channel->is_worn &&
-           channel->n_calls < h2_session_peer_max_streams(h2_link_session(channel->link));
+    uint32_t max = grpc_channel_max_calls(channel);
+    return channel->n_calls < max - max / 4 && channel->n_calls + channel->n_streams < max;
+}
+
+bool
+grpc_channel_has_stream_room(const struct grpc_channel *channel)
+{
+    uint32_t max = grpc_channel_max_calls(channel);
+    return channel->n_streams < max - max / 2 && channel->n_calls + channel->n_streams < max;
 }
 
 uint32_t
@@ -287,3 +306,102 @@ grpc_channel_n_calls(const struct grpc_channel *channel)
 {
     return channel->n_calls;
 }
+
+uint32_t
+grpc_channel_n_streams(const struct grpc_channel *channel)
+{
+    return channel->n_streams;
+}
+
+/* Events of the session: each of its streams has its own. */
+
+static const struct h2_events *
+events_of(void *stream)
+{
+    const struct h2_events *const *events = stream;
+    return *events;
+}
+
+static void
+on_header(void *ctx, void *stream, struct bytes name, struct bytes value)
+{
+    events_of(stream)->on_header(ctx, stream, name, value);
+}
+
+static void
+on_headers(void *ctx, void *stream, bool is_last)
+{
+    events_of(stream)->on_headers(ctx, stream, is_last);
+}
+
+static void
+on_data(void *ctx, void *stream, struct bytes in)
+{
+    events_of(stream)->on_data(ctx, stream, in);
+}
+
+static void
+on_end(void *ctx, void *stream)
+{
+    events_of(stream)->on_end(ctx, stream);
+}
+
+static void
+on_stream_close(void *ctx, void *stream, uint32_t code, bool by_peer)
+{
+    events_of(stream)->on_close(ctx, stream, code, by_peer);
+}
+
+static size_t
+on_take(void *ctx, void *stream, size_t room, enum h2_take *how)
+{
+    return events_of(stream)->on_take(ctx, stream, room, how);
+}
+
+static void
+on_give(void *ctx, void *stream, size_t n, struct h2_gather *gather)
+{
+    events_of(stream)->on_give(ctx, stream, n, gather);
+}
+
+static void
+on_ready(void *ctx)
+{
+    struct grpc_channel *channel = ctx;
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    channel->ready_by_us = 0;
+    channel->ready_us = clock_mono_us();
+    if (channel->state == CHANNEL_CONNECTING)
+        set_state(channel, CHANNEL_READY);
+}
+
+static void
+on_ping_ack(void *ctx, uint64_t payload)
+{
+    (void)ctx;
+    (void)payload;
+}
+
+static void
+on_goaway(void *ctx, int32_t last_id, uint32_t code)
+{
+    struct grpc_channel *channel = ctx;
+    (void)last_id; /* nghttp2 closes the streams above it as refused */
+    (void)code;
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    if (channel->state == CHANNEL_READY)
+        set_state(channel, CHANNEL_DRAINING);
+}
+
+const struct h2_events grpc_channel_events = {
+    .on_header = on_header,
+    .on_headers = on_headers,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_close = on_stream_close,
+    .on_take = on_take,
+    .on_give = on_give,
+    .on_ready = on_ready,
+    .on_ping_ack = on_ping_ack,
+    .on_goaway = on_goaway,
+};

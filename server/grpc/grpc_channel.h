@@ -43,10 +43,16 @@ struct grpc_channel_settings {
 struct grpc_channel *grpc_channel_new(struct loop *, const struct grpc_channel_settings *);
 /* Open calls end with ERR_CLOSED, at once, in their on_done. */
 void grpc_channel_free(struct grpc_channel **);
+/* Its owner has another one: it finishes its calls, connects no more and frees itself when none is
+ * left. on_state comes no more. It has calls; allowed in its on_state. */
+void grpc_channel_retire(struct grpc_channel **);
 enum grpc_channel_state grpc_channel_state(const struct grpc_channel *);
-/* Room for one more call: ready, and below the peer's SETTINGS_MAX_CONCURRENT_STREAMS. */
+/* Room for one more call: ready, and below the peer's SETTINGS_MAX_CONCURRENT_STREAMS. Of those a
+ * quarter is left to streams (grpc_stream.h), and half of them to calls. */
 bool grpc_channel_has_room(const struct grpc_channel *);
 uint32_t grpc_channel_n_calls(const struct grpc_channel *);
+/* Long calls of grpc_stream.h. */
+uint32_t grpc_channel_n_streams(const struct grpc_channel *);
 
 struct grpc_answer {
     enum err err;         /* ERR_OK: the peer ended it with a grpc-status; else how the call broke:

@@ -494,7 +494,9 @@ grpc_connection_end_calls(struct grpc_connection *connection)
     struct grpc_call *call = LIST_FIRST(&connection->calls);
     while (call != NULL) {
         struct grpc_call *next = LIST_NEXT(call, link);
-        if (call->method != NULL && call->method->stream == STREAM_BIDI)
+        if (grpc_raw_is_routed(call))
+            call->raw->handler->on_drain(call, connection->endpoint->settings.drain_us / 4);
+        else if (call->method != NULL && call->method->stream == STREAM_BIDI)
             grpc_call_finish(call, GRPC_UNAVAILABLE, "the server is shutting down");
         else if (call->method == NULL || call->method->stream == STREAM_CLIENT)
             grpc_call_answer(call);

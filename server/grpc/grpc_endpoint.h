@@ -17,11 +17,13 @@
 #include "net/loop.h"
 
 struct grpc_endpoint;
+struct grpc_raw_handler;
 struct tls_slot;
 
 /* What on_call decides. */
 struct grpc_route {
-    const struct grpc_handler *handler; /* NULL: the call ends with refuse and text */
+    const struct grpc_handler *handler; /* NULL: raw is, or the call ends with refuse and text */
+    const struct grpc_raw_handler *raw; /* only where wants_metadata said so */
     const struct method_row
         *method; /* NULL: unknown, for metrics; its stream kind rules unary checks */
     enum grpc_status refuse;
@@ -40,6 +42,9 @@ enum grpc_connection_end {
 
 struct grpc_service {
     void *ctx;
+    /* Whether a call of this path may get a raw handler: then all its metadata is kept. NULL: none
+     * does. */
+    bool (*wants_metadata)(void *ctx, struct bytes path);
     /* The request headers of a call are complete. Path as sent. */
     void (*on_call)(void *ctx, struct grpc_call *, struct bytes path, struct grpc_route *out);
     /* Drained: no connection is left. */

@@ -39,6 +39,16 @@ keep(struct grpc_call *call, int which, struct bytes value)
     call->n_head += (uint32_t)value.n;
 }
 
+/* The fields that a relayed call keeps all come behind it (RFC 9113 8.3). */
+static void
+take_path(struct grpc_call *call, struct bytes path)
+{
+    const struct grpc_service *service = &call->endpoint->service;
+    keep(call, KEPT_PATH, path);
+    if (service->wants_metadata != NULL && service->wants_metadata(service->ctx, path))
+        grpc_raw_start(call);
+}
+
 static void
 take_timeout(struct grpc_call *call, struct bytes value)
 {
@@ -63,10 +73,12 @@ grpc_head_take(struct grpc_call *call, struct bytes name, struct bytes value)
 {
     if (call->has_begun)
         return; /* trailers of a client say nothing */
+    if (call->raw != NULL)
+        grpc_raw_keep(call, (struct grpc_field){name, value});
     switch (name.n) {
     case 5:
         if (bytes_equal(name, BYTES(":path")))
-            keep(call, KEPT_PATH, value);
+            take_path(call, value);
         break;
     case 7:
         if (bytes_equal(name, BYTES(":method"))) {

@@ -294,6 +294,11 @@ grpc_intake_data(struct grpc_call *call, struct bytes in)
         grpc_call_owe(call, in.n);
         return;
     }
+    if (grpc_raw_is_routed(call)) {
+        call->n_messages += in.n > 0; /* none: a reset counts as a flood's */
+        call->raw->handler->on_data(call, in);
+        return;
+    }
     if (call->is_waiting) {
         backlog_add(call, in.p, in.n);
         return;
@@ -315,7 +320,10 @@ end_input(struct grpc_call *call)
 {
     if (call->is_over || call->end_told)
         return;
-    if (grpc_intake_is_mid_message(call)) {
+    if (grpc_raw_is_routed(call)) {
+        call->end_told = true;
+        call->raw->handler->on_end(call);
+    } else if (grpc_intake_is_mid_message(call)) {
         call->was_cut = true;
         grpc_call_finish(call, GRPC_INTERNAL, "half closed inside a message");
     } else if (is_unary(call) && call->n_messages == 0) {
@@ -389,7 +397,9 @@ grpc_intake_gone(struct grpc_call *call)
     grpc_call_ref(call);
     grpc_intake_drop(call);
     call->is_over = true;
-    if (call->handler != NULL && call->handler->on_gone != NULL)
+    if (grpc_raw_is_routed(call))
+        call->raw->handler->on_gone(call);
+    else if (call->handler != NULL && call->handler->on_gone != NULL)
         call->handler->on_gone(call, call->was_cut);
     grpc_call_unref(&call);
 }

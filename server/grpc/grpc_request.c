@@ -41,10 +41,11 @@ recycle(struct grpc_request *request)
     request->text = NULL;
     if (channel->n_spares >= REQUESTS_KEPT) {
         mem_free(request);
-        return;
+    } else {
+        TAILQ_INSERT_HEAD(&channel->spares, request, link);
+        channel->n_spares++;
     }
-    TAILQ_INSERT_HEAD(&channel->spares, request, link);
-    channel->n_spares++;
+    grpc_channel_on_call_gone(channel);
 }
 
 void
@@ -139,13 +140,16 @@ submit(struct grpc_request *request)
     request->stream_id = h2_stream_request(h2_link_session(channel->link), headers, n, request);
 }
 
+static const struct h2_events request_events;
+
 struct grpc_request *
 grpc_channel_start(struct grpc_channel *channel, const struct grpc_request_settings *settings)
 {
     CHECK_OBJ(channel, CHANNEL_MAGIC);
     check(grpc_channel_has_room(channel));
     struct grpc_request *request = spare_or_new(channel);
-    *request = (struct grpc_request){.magic = REQUEST_MAGIC,
+    *request = (struct grpc_request){.events = &request_events,
+                                     .magic = REQUEST_MAGIC,
                                      .channel = channel,
                                      .settings = *settings,
                                      .grpc_status = -1,
@@ -238,6 +242,8 @@ on_data(void *ctx, void *stream, struct bytes in)
     struct grpc_request *request = stream;
     CHECK_OBJ(request, REQUEST_MAGIC);
     uint32_t room = ANSWER_MAX - request->n_answer;
+    /* What is beyond that is thrown away: the peer need not wait for anything. */
+    h2_stream_credit(h2_link_session(request->channel->link), request->stream_id, in.n);
     uint32_t n = in.n < room ? (uint32_t)in.n : room;
     if (n == 0)
         return;
@@ -321,30 +327,7 @@ on_close(void *ctx, void *stream, uint32_t code, bool by_peer)
         grpc_request_fail(request, ERR_GRPC_FRAME, grpc_meta_status_of_http(request->http_status));
 }
 
-/* Of the channel. */
-
-static void
-on_ready(void *ctx)
-{
-    grpc_channel_on_ready(ctx);
-}
-
-static void
-on_ping_ack(void *ctx, uint64_t payload)
-{
-    (void)ctx;
-    (void)payload;
-}
-
-static void
-on_goaway(void *ctx, int32_t last_id, uint32_t code)
-{
-    (void)last_id; /* nghttp2 closes the streams above it as refused */
-    (void)code;
-    grpc_channel_on_goaway(ctx);
-}
-
-const struct h2_events grpc_request_events = {
+static const struct h2_events request_events = {
     .on_header = on_header,
     .on_headers = on_headers,
     .on_data = on_data,
@@ -352,7 +335,4 @@ const struct h2_events grpc_request_events = {
     .on_close = on_close,
     .on_take = on_take,
     .on_give = on_give,
-    .on_ready = on_ready,
-    .on_ping_ack = on_ping_ack,
-    .on_goaway = on_goaway,
 };

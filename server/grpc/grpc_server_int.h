@@ -6,6 +6,7 @@
  * grpc_head        a call's request headers
  * grpc_intake      a call's input: messages, waiting, half close
  * grpc_gate        the queue of large messages
+ * grpc_raw         what a call has instead of messages when it is relayed
  * A connection lives while its link or a call does; an endpoint while it is open or a call lives.
  */
 #ifndef GRPC_GRPC_SERVER_INT_H
@@ -16,6 +17,7 @@
 #include "grpc/grpc_codec.h"
 #include "grpc/grpc_endpoint.h"
 #include "grpc/grpc_frame.h"
+#include "grpc/grpc_raw.h"
 #include "h2/h2_link.h"
 #include "net/loop.h"
 
@@ -56,6 +58,14 @@ struct grpc_backlog {
     size_t at, end, size;
 };
 
+/* Of a call whose metadata is wanted. */
+struct grpc_raw {
+    const struct grpc_raw_handler *handler; /* NULL: not routed so, or not yet */
+    struct grpc_metadata metadata, trailers;
+    struct grpc_queue *out; /* lent by the handler; NULL before its answer */
+    bool has_trailers;
+};
+
 enum grpc_gate_state { GATE_OUTSIDE, GATE_WAITING, GATE_INSIDE };
 
 struct grpc_call {
@@ -67,6 +77,7 @@ struct grpc_call {
     const struct grpc_handler *handler;
     const struct method_row *method;
     void *user;
+    struct grpc_raw *raw; /* NULL: an ordinary call */
 
     /* Input. */
     struct grpc_frame frame;
@@ -222,6 +233,24 @@ size_t grpc_call_take(struct grpc_call *, size_t room, enum h2_take *how);
 void grpc_call_give(struct grpc_call *, size_t n, struct h2_gather *);
 /* Credit of the call's own, in its turn. */
 void grpc_call_owe(struct grpc_call *, uint64_t bytes);
+/* Credit at once. */
+void grpc_call_credit_stream(struct grpc_call *, uint64_t bytes);
+
+/* grpc_raw */
+/* From now on every field of the request is kept. */
+void grpc_raw_start(struct grpc_call *);
+void grpc_raw_keep(struct grpc_call *, struct grpc_field);
+/* handler NULL: nothing changes. */
+void grpc_raw_route(struct grpc_call *, const struct grpc_raw_handler *);
+void grpc_raw_stop(struct grpc_call *);
+static inline bool
+grpc_raw_is_routed(const struct grpc_call *call)
+{
+    return call->raw != NULL && call->raw->handler != NULL;
+}
+/* Bytes that wait to be sent. */
+size_t grpc_raw_n(const struct grpc_call *);
+void grpc_raw_give(struct grpc_call *, size_t n, struct h2_gather *);
 
 /* grpc_head */
 void grpc_head_take(struct grpc_call *, struct bytes name, struct bytes value);

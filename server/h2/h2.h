@@ -31,13 +31,15 @@ enum h2_code {
 
 enum { H2_FRAME_BYTES = 16384, H2_MAX_STREAM_ID = 0x7fffffff };
 
-/* One header to send. A value that is not lent is copied; names always are literals. */
+/* One header to send. Where it is not lent, name and value are copied. */
 struct h2_header {
     const char *name;
     const char *value;
     uint32_t n_name, n_value;
     bool is_lent;
 };
+enum { H2_MAX_HEADERS = 528 }; /* in one list: 16 KiB of fields that count 32 and more, and ours */
+
 #define H2_HEADER(name, value) \
     ((struct h2_header){(name), (value), sizeof(name) - 1, sizeof(value) - 1, true})
 
@@ -59,7 +61,7 @@ struct h2_events {
     void (*on_header)(void *ctx, void *stream, struct bytes name, struct bytes value);
     /* A header block is complete: headers, or trailers (then is_last). */
     void (*on_headers)(void *ctx, void *stream, bool is_last);
-    /* Connection credit is returned by itself; the stream's only by h2_stream_credit (server). */
+    /* Connection credit is returned by itself; the stream's only by h2_stream_credit. */
     void (*on_data)(void *ctx, void *stream, struct bytes);
     /* The peer half closed. */
     void (*on_end)(void *ctx, void *stream);

@@ -242,10 +242,10 @@ create(struct h2_session *session, struct budget *budget)
     check(nghttp2_option_new(&option) == 0);
     set_callbacks(callbacks);
     nghttp2_option_set_max_outbound_ack(option, 100);
+    nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_mem memory = h2_memory(budget), *mem = budget != NULL ? &memory : NULL;
     int failed;
     if (session->role == H2_SERVER) {
-        nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_stream_reset_rate_limit(option, 2000, 200);
         failed = nghttp2_session_server_new3(&session->nghttp2, callbacks, session, option, mem);
     } else {
@@ -331,7 +331,7 @@ pass_on(struct h2_session *session, struct bytes in)
         return ERR_H2_FLOOD;
     if (n < 0)
         return ERR_H2_PROTOCOL;
-    if (session->role == H2_SERVER && session->n_data > 0)
+    if (session->n_data > 0)
         (void)nghttp2_session_consume_connection(session->nghttp2, session->n_data);
     return ERR_OK;
 }

@@ -46,6 +46,8 @@ void h2_session_add_glitches(struct h2_session *, uint32_t weight);
 
 /* Client: calls that may be open at once, as the peer says. */
 uint32_t h2_session_peer_max_streams(const struct h2_session *);
+/* The longest header list that the peer takes, as it says (RFC 9113 6.5.2). */
+uint32_t h2_session_peer_header_list_bytes(const struct h2_session *);
 
 void h2_session_ping(struct h2_session *, uint64_t payload);
 /* GOAWAY(2^31-1, NO_ERROR): open no new streams, please. */

@@ -4,15 +4,13 @@
 
 #include "h2/h2_session_int.h"
 
-enum { MAX_HEADERS = 16 };
-
 /* Submitting. nghttp2 fails here only for want of memory or on a connection that is ending; in the
  * latter case the stream's close or the connection's end tells the user. */
 
 static void
 fill(nghttp2_nv *out, const struct h2_header *headers, uint32_t n)
 {
-    check(n <= MAX_HEADERS);
+    check(n <= H2_MAX_HEADERS);
     for (uint32_t i = 0; i < n; i++) {
         union {
             const char *in;
@@ -23,8 +21,9 @@ fill(nghttp2_nv *out, const struct h2_header *headers, uint32_t n)
             .value = value.out,
             .namelen = headers[i].n_name,
             .valuelen = headers[i].n_value,
-            .flags = (uint8_t)(NGHTTP2_NV_FLAG_NO_COPY_NAME |
-                               (headers[i].is_lent ? NGHTTP2_NV_FLAG_NO_COPY_VALUE : 0)),
+            .flags = headers[i].is_lent
+                         ? NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
+                         : 0,
         };
     }
 }
@@ -59,7 +58,7 @@ int32_t
 h2_stream_request(struct h2_session *session, const struct h2_header *headers, uint32_t n,
                   void *stream)
 {
-    nghttp2_nv nv[MAX_HEADERS];
+    nghttp2_nv nv[H2_MAX_HEADERS];
     fill(nv, headers, n);
     int32_t id = nghttp2_submit_request(session->nghttp2, NULL, nv, n, &provider, stream);
     h2_session_note_output(session);
@@ -77,7 +76,7 @@ void
 h2_stream_respond(struct h2_session *session, int32_t stream_id, const struct h2_header *headers,
                   uint32_t n, bool is_last)
 {
-    nghttp2_nv nv[MAX_HEADERS];
+    nghttp2_nv nv[H2_MAX_HEADERS];
     fill(nv, headers, n);
     (void)nghttp2_submit_response(session->nghttp2, stream_id, nv, n, is_last ? NULL : &provider);
     h2_session_note_output(session);
@@ -87,7 +86,7 @@ void
 h2_stream_trailers(struct h2_session *session, int32_t stream_id, const struct h2_header *headers,
                    uint32_t n)
 {
-    nghttp2_nv nv[MAX_HEADERS];
+    nghttp2_nv nv[H2_MAX_HEADERS];
     fill(nv, headers, n);
     (void)nghttp2_submit_trailer(session->nghttp2, stream_id, nv, n);
 }
@@ -119,4 +118,18 @@ h2_stream_credit(struct h2_session *session, int32_t stream_id, size_t n)
     (void)nghttp2_session_consume_stream(session->nghttp2, stream_id, n);
     if (nghttp2_session_want_write(session->nghttp2))
         h2_session_note_output(session);
+}
+
+void
+h2_stream_set_window(struct h2_session *session, int32_t stream_id, uint32_t bytes)
+{
+    (void)nghttp2_session_set_local_window_size(session->nghttp2, NGHTTP2_FLAG_NONE, stream_id,
+                                                (int32_t)bytes);
+}
+
+uint32_t
+h2_session_peer_header_list_bytes(const struct h2_session *session)
+{
+    return nghttp2_session_get_remote_settings(session->nghttp2,
+                                               NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
 }

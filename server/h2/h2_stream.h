@@ -19,7 +19,11 @@ void h2_stream_wake(struct h2_session *, int32_t stream_id);
 void h2_stream_reset(struct h2_session *, int32_t stream_id, enum h2_code);
 /* From now on the stream has no user: no callback comes for it, on_close neither. */
 void h2_stream_unbind(struct h2_session *, int32_t stream_id);
-/* Server: n bytes of the stream's DATA are done with. */
+/* n bytes of the stream's DATA are done with. */
 void h2_stream_credit(struct h2_session *, int32_t stream_id, size_t n);
+
+/* What the peer may send on the stream beyond what is done with: less than the session's window. It
+ * takes effect as credit is given; what the peer was told before stands. */
+void h2_stream_set_window(struct h2_session *, int32_t stream_id, uint32_t bytes);
 
 #endif

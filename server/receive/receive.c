@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "forward/relay.h"
 #include "receive/receive_http_int.h"
 #include "receive/receive_int.h"
 
@@ -33,6 +34,12 @@ void
 receive_set_store(struct receive *receive, struct store *store)
 {
     receive->store = store;
+}
+
+void
+receive_set_forward(struct receive *receive, struct forward *forward)
+{
+    receive->forward = forward;
 }
 
 static void
@@ -85,6 +92,12 @@ call_new(struct receive *receive, struct grpc_call *call, const struct method_ro
     return rc;
 }
 
+static bool
+wants_metadata(void *ctx, struct bytes path)
+{
+    return receive_relays(ctx, method_find(path), path);
+}
+
 static void
 on_call(void *ctx, struct grpc_call *call, struct bytes path, struct grpc_route *out)
 {
@@ -94,11 +107,12 @@ on_call(void *ctx, struct grpc_call *call, struct bytes path, struct grpc_route 
     if (!receive_auth_passes(receive, call, method)) {
         out->refuse = GRPC_PERMISSION_DENIED;
         out->text = "the authentication token is missing or wrong";
+    } else if (receive_relays(receive, method, path)) {
+        relay_begin(receive->forward, call, method, out);
     } else if (method == NULL) {
         log_debug("receive", "unknown method", "path=%s peer=%s", LOG_TEXT(path),
                   grpc_call_peer(call));
-        out->refuse = GRPC_UNIMPLEMENTED;
-        out->text = "spangate does not know this method";
+        receive_refuse_unknown(path, out);
     } else if (method->handler == HANDLER_RELAY && method->stream == STREAM_BIDI) {
         /* INTERNAL does not silence a Java agent (protocol.md 13.1). */
         out->refuse = GRPC_INTERNAL;
@@ -142,6 +156,7 @@ receive_service(struct receive *receive, struct grpc_service *out)
 {
     *out = (struct grpc_service){
         .ctx = receive,
+        .wants_metadata = wants_metadata,
         .on_call = on_call,
         .on_drained = on_drained,
         .on_connections = on_connections,

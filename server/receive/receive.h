@@ -9,7 +9,8 @@
  *   receive_stored   STORED, EVENT: walked, then stored as they came
  *   receive_log      LOG: the service carried over on the stream
  *   receive_meter    METER: one stream is one set, stored as a MeterDataCollection
- *   receive_relayed  RELAY: until calls are relayed, what keeps every agent going
+ *   receive_relayed  RELAY and unknown paths: which calls are relayed, and what keeps every agent
+ *                    going while none is
  *   receive_health   HEALTH: readiness
  *   receive_connection  what the life of a connection tells of the instances on it
  *   receive_auth     who may report
@@ -50,13 +51,20 @@ struct receive_auth {
     bool exempts_control_calls;
 };
 
-/* What it works with; all outlive it except store, which is bound later. */
+/* relay.enabled and relay.unknown_methods. */
+struct receive_relay {
+    bool is_enabled;
+    bool takes_unknown;
+};
+
+/* What it works with; all outlive it except store and forward, which are bound later. */
 struct receive_parts {
     struct loop *loop;
     struct budget *budget;
     struct metrics *metrics;
     struct integrity *integrity;
     struct receive_auth auth;
+    struct receive_relay relay;
     /* The endpoint's events, handed through. */
     void *ctx;
     void (*on_drained)(void *ctx);
@@ -70,6 +78,9 @@ struct receive *receive_new(const struct receive_parts *);
 void receive_free(struct receive **);
 /* The store whose callbacks lead to receive_on_settled and receive_on_room. */
 void receive_set_store(struct receive *, struct store *);
+/* Who relays calls; NULL or not called: nobody does. */
+struct forward;
+void receive_set_forward(struct receive *, struct forward *);
 /* For grpc_endpoint_new. */
 void receive_service(struct receive *, struct grpc_service *out);
 

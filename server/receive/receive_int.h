@@ -70,6 +70,7 @@ TAILQ_HEAD(receive_waiting, receive_call);
 struct receive {
     struct receive_parts parts;
     struct store *store;
+    struct forward *forward; /* NULL: nobody relays */
     struct receive_calls all, watching;
     struct receive_waiting waiting;
     struct receive_http *http; /* NULL: no HTTP port */
@@ -85,6 +86,11 @@ extern const struct grpc_handler receive_log_handler;
 extern const struct grpc_handler receive_meter_handler;
 extern const struct grpc_handler receive_relayed_handler;
 extern const struct grpc_handler receive_health_handler;
+
+/* Calls of this path are passed to a backend as they are; method NULL: unknown. */
+bool receive_relays(const struct receive *, const struct method_row *method, struct bytes path);
+/* Why and with which status a call of an unknown path ends that is not relayed. */
+void receive_refuse_unknown(struct bytes path, struct grpc_route *out);
 
 /* The token is one of ours, or there are none. Nothing empty is one. */
 bool receive_auth_knows(const struct receive *, struct bytes shown);

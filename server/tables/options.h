@@ -96,7 +96,7 @@
       OPTION(upstream., auth_token, SECRET, NONE, "", "", "", RESTART, BUILT, "token on every call of ours; empty: none") \
       SECTION("upstream.timeout", timeout, "how long to wait for OAP") \
         OPTION(upstream.timeout., connect, DURATION, NONE, "3s", "10ms", "5m", RESTART, BUILT, "for a connection") \
-        OPTION(upstream.timeout., unary, DURATION, NONE, "5s", "10ms", "1h", RESTART, LATER(112), "for the answer to a relayed unary call") \
+        OPTION(upstream.timeout., unary, DURATION, NONE, "5s", "10ms", "1h", RESTART, BUILT, "for the answer to a relayed unary call") \
         OPTION(upstream.timeout., ack, DURATION, NONE, "20s", "10ms", "1h", RESTART, BUILT, "for the answer to a batch") \
       END(timeout) \
       SECTION("upstream.retry", retry, "sending a batch again") \
@@ -115,9 +115,9 @@
       END(kafka) \
     END(upstream) \
     SECTION("relay", relay, "calls that need OAP's own answer") \
-      OPTION(relay., enabled, BOOL, NONE, "true", "", "", RESTART, LATER(112), "pass them to OAP") \
-      OPTION(relay., unknown_methods, BOOL, NONE, "true", "", "", RESTART, LATER(112), "pass unknown methods too") \
-      OPTION(relay., cds_cache, DURATION, NONE, "0s", "0s", "1h", RESTART, LATER(112), "answer repeated questions for dynamic configuration from memory for so long; 0s = off") \
+      OPTION(relay., enabled, BOOL, NONE, "true", "", "", RESTART, BUILT, "pass them to OAP") \
+      OPTION(relay., unknown_methods, BOOL, NONE, "true", "", "", RESTART, BUILT, "pass unknown methods too") \
+      OPTION(relay., cds_cache, DURATION, NONE, "0s", "0s", "1h", RESTART, BUILT, "answer repeated questions for dynamic configuration from memory for so long; 0s = off") \
     END(relay) \
     SECTION("quarantine", quarantine, "where sick messages are set aside") \
       OPTION(quarantine., path, PATH, NONE, "/var/lib/spangate/quarantine", "", "", RESTART, BUILT, "its directory") \
@@ -229,7 +229,6 @@
     CODE(55,  "the backend is not checked",                 "remove upstream.tls.insecure_skip_verify and set upstream.tls.ca_file") \
     CODE(56,  "a TLS setting without effect",               "set listen.grpc_tls.address, or upstream.tls.enabled, or remove it") \
     CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
-    CODE(112, "relaying calls is not built yet",            "calls that need OAP's own answer get an empty one") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \
     CODE(117, "watching the file is not built yet",         "send SIGHUP: integrity.*, upstream.storage and log.* are taken up, the rest needs a restart")
 /* clang-format on */

@@ -63,27 +63,37 @@ def test_taken_methods_answer_empty_commands_and_arrive(shared, shared_backend, 
 
 
 @pytest.mark.parametrize("path,token", RELAYED)
-def test_methods_that_need_an_oap_do_not_upset_agents(shared, path, token):
-    _, _, kind, kind_class, _, message_type, _ = ROWS[token]
+def test_methods_that_need_an_oap_get_its_answer(shared, shared_backend, path, token):
+    _, _, kind, _, _, message_type, _ = ROWS[token]
     message = wire.EXAMPLES[message_type]()
-    dropped = shared.metric("items_dropped_total", reason="policy")
+    before = len(shared_backend.calls_of(path))
     if kind == "BIDI":
         with shared.channel() as channel:
-            with pytest.raises(grpc.RpcError) as raised:
-                list(channel.stream_stream(path)(iter([message]), timeout=10))
-        assert raised.value.code() == grpc.StatusCode.INTERNAL
-        return
-    assert call(shared, path, kind, message) == b""
-    shared.wait_metric("items_dropped_total", dropped + (kind_class == "C"), reason="policy")
+            assert list(channel.stream_stream(path)(iter([message]), timeout=10)) == [b""]
+    else:
+        assert call(shared, path, kind, message) == b""
+    assert shared_backend.calls_of(path)[before:] == [[message]]
 
 
 @pytest.mark.parametrize("path", [
-    "/opentelemetry.proto.collector.trace.v1.TraceService/Export", "/RemoteService/call",
-    "/skywalking.v3.Nothing/collect", "/", "/grpc.reflection.v1.ServerReflection/Info"])
-def test_unknown_paths_are_unimplemented(shared, path):
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs",
+    "/envoy.service.accesslog.v2.AccessLogService/StreamAccessLogs",
+    "/envoy.service.metrics.v3.MetricsService/StreamMetrics",
+    "/satellite.envoy.accesslog.v3.SatelliteAccessLogService/StreamAccessLogs",
+    "/skywalking.v3.Nothing/collect", "/grpc.reflection.v1.ServerReflection/Info"])
+def test_unknown_paths_are_relayed(shared, shared_backend, path):
+    with shared.channel() as channel:
+        assert stream(channel, path, [b"one", b"", b"three"]) == b""
+    assert [b"one", b"", b"three"] in shared_backend.calls_of(path)
+
+
+@pytest.mark.parametrize("path", ["/RemoteService/call", "/grpc.health.v1.Health/List"])
+def test_what_is_not_for_agents_is_refused(shared, shared_backend, path):
     with shared.channel() as channel, pytest.raises(grpc.RpcError) as raised:
         unary(channel, path, b"")
     assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert path not in shared_backend.paths()
 
 
 def test_every_taken_item_was_forwarded(shared, shared_backend):

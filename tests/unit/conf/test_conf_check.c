@@ -204,15 +204,15 @@ static void
 what_is_not_built_warns_when_set_by_hand(void **state)
 {
     (void)state;
-    assert_one(BACKEND "relay: {cds_cache: 5s}\n", 112, 2, 20,
-               "relay.cds_cache has no effect: relaying calls is not built yet; calls that need "
-               "OAP's own answer get an empty one",
+    assert_one(BACKEND "admin: {ui: true}\n", 116, 2, 13,
+               "admin.ui has no effect: the dashboard is not built yet; ask the API of the admin "
+               "port, by itself or with spangate quarantine",
                NULL);
     assert_one("upstream: {kind: kafka}\n", 111, 1, 18,
                "upstream.kind: Kafka as the backend is not built yet; use oap", NULL);
     /* switched off, or within what there is */
     static const char *const quiet[] = {
-        BACKEND "relay: {enabled: false}\n",
+        BACKEND "relay: {cds_cache: 5s}\n",
         BACKEND "listen: {http: {address: \"\"}}\n",
         BACKEND "integrity: {window: 0s}\n",
         BACKEND "quarantine: {redact_tags: [a]}\n",

@@ -206,7 +206,7 @@ on_accept(void *ctx, int descriptor, const struct net_address *peer)
     t.n_accepted++;
     struct h2_session_settings settings = {
         .role = H2_SERVER,
-        .max_streams = 100,
+        .max_streams = 136,
         .stream_window_bytes = t.window,
         .connection_window_bytes = 64 << 20,
         .header_list_bytes = 16384,

@@ -280,7 +280,7 @@ test_max_streams(void **state)
     int n = 0;
     while (grpc_channel_has_room(t.channel))
         start(n++, 10, 0);
-    assert_int_equal(n, 100);
+    assert_int_equal(n, 102); /* of 136: a quarter is for streams */
     grpc_channel_free(&t.channel);
     for (int i = 0; i < n; i++) {
         assert_int_equal(t.results[i].n_done, 1);

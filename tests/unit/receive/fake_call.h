@@ -1,13 +1,14 @@
 /* A gRPC call by hand, for tests of handlers: it notes what the handler does. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Defines the functions of grpc/grpc_call.h, so the archive's own are not linked. */
+/* Defines the functions of grpc/grpc_call.h and grpc/grpc_raw.h, so the archive's own are not
+ * linked. */
 #ifndef TESTS_FAKE_CALL_H
 #define TESTS_FAKE_CALL_H
 
 #include <string.h>
 
 #include "base/mem.h"
-#include "grpc/grpc_call.h"
+#include "grpc/grpc_raw.h"
 
 enum { FAKE_HALF_WINDOW = 64 * 1024 };
 
@@ -22,6 +23,10 @@ struct grpc_call {
     void **connection_user; /* NULL: the connection is gone */
     enum grpc_status status;
     const char *token; /* its authentication; NULL: none */
+    const char *path;
+    struct budget *budget;         /* of a relayed call */
+    struct grpc_metadata metadata; /* of the same */
+    struct grpc_queue *out;        /* once it was responded to */
     enum grpc_trust trust;
     const struct grpc_handler *lost; /* its stream is gone: it is told when the call is finished */
 };
@@ -139,6 +144,8 @@ grpc_call_peer(const struct grpc_call *call)
 struct bytes
 grpc_call_header(const struct grpc_call *call, const char *name)
 {
+    if (strcmp(name, ":path") == 0)
+        return bytes_str(call->path);
     return strcmp(name, "authentication") == 0 ? bytes_str(call->token) : BYTES_NONE;
 }
 
@@ -152,6 +159,52 @@ enum grpc_trust
 grpc_call_trusts(const struct grpc_call *call)
 {
     return call->trust;
+}
+
+const struct grpc_metadata *
+grpc_raw_metadata(const struct grpc_call *call)
+{
+    return &call->metadata;
+}
+
+uint64_t
+grpc_raw_deadline_us(const struct grpc_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+struct budget *
+grpc_raw_budget(const struct grpc_call *call)
+{
+    return call->budget;
+}
+
+void
+grpc_raw_credit(struct grpc_call *call, uint64_t n)
+{
+    call->credited_bytes += n;
+}
+
+void
+grpc_raw_respond(struct grpc_call *call, const struct grpc_metadata *fields,
+                 struct grpc_queue *queue)
+{
+    (void)fields;
+    call->out = queue;
+}
+
+void
+grpc_raw_wake(struct grpc_call *call)
+{
+    call->n_resumed++;
+}
+
+void
+grpc_raw_finish(struct grpc_call *call, int status, const struct grpc_metadata *trailers)
+{
+    (void)trailers;
+    grpc_call_finish(call, (enum grpc_status)status, NULL);
 }
 
 #endif
