@@ -24,13 +24,13 @@ uses_grpc := h2 net base
 uses_message := base
 uses_integrity := message conf base
 uses_store := conf base
-uses_forward := grpc net store conf base
+uses_forward := grpc net message store conf base
 uses_receive := grpc net message integrity store forward conf base
 uses_admin := net store forward integrity message conf base
 uses_daemon := admin receive forward store integrity message grpc h2 net conf base
 uses_command := daemon admin receive forward store integrity message grpc h2 net conf base
 
-PACKAGES := libnghttp2 libevent libssl libcrypto libprotobuf-c libfyaml jansson zlib
+PACKAGES := libnghttp2 libevent libssl libcrypto libprotobuf-c libfyaml jansson zlib rdkafka
 LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunistring -lpthread -lm
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wswitch-enum
 CPPFLAGS := -D_GNU_SOURCE -Iserver -I$(GEN) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) \
@@ -246,7 +246,7 @@ gen-check: $(BINARY)
 		{ echo "docs/$${pair##*:}.md is not what the program prints: make gen"; exit 1; }; done
 
 TOOLS := $(shell sed -n 's,^\([a-z][^ ]*\) .*,build/tools/bin/\1,p' tests/tools/go-tools)
-.PHONY: check check-proto check-system check-fault check-agents check-browser check-interop tools
+.PHONY: check check-proto check-system check-fault check-agents check-browser check-interop check-kafka tools
 # Sanitizer variants run what executes our code; the rest has one answer for all variants.
 check: ## unit tests, fuzz corpus, lint, generated documents, format (SAN=address,undefined or thread)
 	@sh tests/run-steps.sh "unit:$(MAKE) unit" "replay:$(MAKE) replay" \
@@ -276,6 +276,14 @@ tools: $(TOOLS)
 build/tools/bin/%: tests/tools/go-tools tests/tools/install.sh
 	sh tests/tools/install.sh $* build/tools
 
+check-kafka: $(BINARY) build/kafka/ready ## OAP's topics through a real Kafka broker, its death included
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/kafka
+
+build/kafka/ready: tests/kafka/pom.xml
+	@rm -rf build/kafka && mkdir -p build/kafka
+	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath build/kafka/jars)
+	@touch $@
+
 build/agents/python/ready: tests/agents/requirements.txt
 	@mkdir -p build/agents && rm -rf build/agents/python
 	$(PYTHON) -m venv build/agents/python
@@ -297,7 +305,7 @@ ci: ## all that CI runs
 		"check-tsan:$(MAKE) check SAN=thread" "fuzz:$(MAKE) fuzz-build" "proto:$(MAKE) check-proto" "analyze:$(MAKE) analyze" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
 		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents" \
-		"interop:$(MAKE) check-interop" "browser:$(MAKE) check-browser"
+		"interop:$(MAKE) check-interop" "kafka:$(MAKE) check-kafka" "browser:$(MAKE) check-browser"
 
 # gcc's analyzer writes an object per file so that only what changed is looked at again.
 ANALYZED := $(patsubst %.c,build/analyze/%.o,$(foreach l,$(LAYERS),$(call sources,$(l))))

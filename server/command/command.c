@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "command/command_flags.h"
+#include "forward/kafka_setup.h"
 #include "net/tls.h"
 
 /* In the order of "spangate help". */
@@ -160,6 +161,7 @@ command_load_conf(const struct command_input *in, const char *const *more_sets,
         .sets = sets,
         .n_sets = in->n_sets + n_more_sets,
         .check_tls = tls_check_files,
+        .check_kafka = kafka_setup_check,
     };
     struct conf_diags diags = {0};
     struct text text = TEXT_EMPTY;

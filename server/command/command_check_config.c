@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
+#include "forward/kafka_setup.h"
 #include "net/tls.h"
 
 static void
@@ -69,6 +70,7 @@ run(const struct command_input *in)
         .sets = in->sets,
         .n_sets = in->n_sets,
         .check_tls = tls_check_files,
+        .check_kafka = kafka_setup_check,
     };
     struct conf_diags diags = {0};
     struct text out = TEXT_EMPTY;

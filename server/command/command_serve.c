@@ -40,7 +40,14 @@ add_upstream(const struct serve *serve, struct text *out)
         text_add(out, "discard: everything is taken and nothing is sent");
         return;
     }
-    text_add(out, "oap");
+    if (conf->upstream.kind == CONF_KIND_KAFKA) {
+        text_add(out, "kafka");
+        for (uint32_t i = 0; i < conf->upstream.kafka.brokers.n; i++)
+            text_addf(out, "%s %s", i > 0 ? "," : "", conf->upstream.kafka.brokers.items[i]);
+        text_add(out, conf->upstream.addresses.n > 0 ? "; what has no topic: oap" : "");
+    } else {
+        text_add(out, "oap");
+    }
     for (uint32_t i = 0; i < conf->upstream.addresses.n; i++)
         text_addf(out, "%s %s", i > 0 ? "," : "", conf->upstream.addresses.items[i]);
 }

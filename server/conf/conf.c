@@ -168,7 +168,12 @@ conf_type_is_secret(enum conf_type type)
 bool
 conf_name_is_secret(const char *name)
 {
-    static const char *const parts[] = {"password", "secret", "pem", "token", "key"};
+    static const char *const parts[] = {"password", "secret", "pem",
+                                        "token",    "key",    "oauthbearer.config"};
+    static const char path_end[] = ".location"; /* of librdkafka's properties: where, not what */
+    size_t n = strlen(name), n_end = sizeof(path_end) - 1;
+    if (n > n_end && strcmp(name + n - n_end, path_end) == 0)
+        return false;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         if (strcasestr(name, parts[i]) != NULL)
             return true;

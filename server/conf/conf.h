@@ -144,6 +144,13 @@ enum conf_tls_fault {
     CONF_TLS_EXPIRES,  /* soon */
 };
 
+/* What librdkafka says of a property: conf/ cannot ask it itself. */
+enum conf_kafka_fault {
+    CONF_KAFKA_FINE,
+    CONF_KAFKA_REFUSED, /* no such property, no such value, or they do not go together */
+    CONF_KAFKA_OWN,     /* it is not the operator's */
+};
+
 struct conf_input {
     const char *file;         /* NULL: no file */
     const struct bytes *yaml; /* instead of reading the file: for tests; file is its name then */
@@ -153,6 +160,8 @@ struct conf_input {
     const struct conf_system *system; /* NULL: read */
     /* The first fault of the files, in words; NULL: they are not looked at. */
     enum conf_tls_fault (*check_tls)(const struct conf_tls_files *, struct text *why);
+    /* One property by itself, or all of them together; NULL: they are not looked at. */
+    enum conf_kafka_fault (*check_kafka)(const struct conf_pairs *, bool is_all, struct text *why);
 };
 /* Flags over environment over file over defaults. All faults are told at once. ERR_OK: *out has one
  * reference (warnings may have been added). Else *out is NULL: ERR_CONFIG for errors found,

@@ -295,15 +295,11 @@ check_upstream(struct conf_loading *loading, const struct own_listener *listener
     const struct conf_list *addresses = &conf->upstream.addresses;
     if (conf_loading_is_bad(loading, "upstream.kind"))
         return;
-    if (conf->upstream.kind == CONF_KIND_KAFKA) {
-        struct conf_place place = conf_loading_place(loading, "upstream.kind");
-        conf_diag_add(loading->diags, CONF_ERROR, 111, &place, NULL,
-                      "upstream.kind: Kafka as the backend is not built yet; use oap");
-    }
-    if (conf->upstream.kind != CONF_KIND_OAP)
+    bool is_oap = conf->upstream.kind == CONF_KIND_OAP;
+    if (!is_oap && conf->upstream.kind != CONF_KIND_KAFKA)
         return;
     struct conf_place place = conf_loading_place(loading, "upstream.addresses");
-    if (addresses->n == 0 && !conf_loading_is_bad(loading, "upstream.addresses") &&
+    if (is_oap && addresses->n == 0 && !conf_loading_is_bad(loading, "upstream.addresses") &&
         !loading->has_unknown_keys)
         conf_diag_add(loading->diags, CONF_ERROR, 30, &place, NULL,
                       "upstream.addresses is empty: there is nowhere to forward to; set it, or try "
@@ -417,6 +413,7 @@ conf_check(struct conf_loading *loading)
     check_listeners(loading);
     check_admin(loading);
     conf_check_tls(loading);
+    conf_check_kafka(loading);
     check_secrets(loading);
     conf_check_disk(loading, &system);
 }

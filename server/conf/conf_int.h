@@ -160,6 +160,7 @@ struct conf_loading {
     enum conf_origin origin; /* of what is being applied */
     struct conf_secret_place *secrets;
     const struct conf_node *addresses; /* upstream.addresses, item by item; NULL: the default */
+    const struct conf_node *topics, *properties; /* of upstream.kafka, pair by pair; the same */
     bool has_unknown_keys;
     bool file_is_public; /* everybody on this machine can read it */
 };
@@ -249,6 +250,8 @@ void conf_add_value(const struct conf *, const struct conf_row *, struct text *)
 void conf_check(struct conf_loading *);
 /* conf_check_tls.c: certificates and keys. */
 void conf_check_tls(struct conf_loading *);
+/* conf_check_kafka.c: brokers, topics and properties. */
+void conf_check_kafka(struct conf_loading *);
 /* conf_check_disk.c: spool and quarantine. */
 void conf_check_disk(struct conf_loading *, const struct conf_system *);
 

@@ -201,6 +201,10 @@ set_pairs(struct conf_loading *loading, const struct conf_row *row, const struct
     }
     struct conf_pairs *field = conf_field(loading->conf, row);
     *field = (struct conf_pairs){items, n};
+    if (field == &loading->conf->upstream.kafka.topics)
+        loading->topics = fine ? map : NULL;
+    if (field == &loading->conf->upstream.kafka.properties)
+        loading->properties = fine ? map : NULL;
     return fine;
 }
 

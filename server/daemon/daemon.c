@@ -405,8 +405,11 @@ set_up_workers(struct daemon *daemon, const struct receive_watch *watch)
 static enum err
 set_up_tls(struct daemon *daemon, const struct daemon_settings *settings, struct text *why)
 {
+    const struct conf *conf = settings->conf;
     bool has_upstream =
-        settings->upstream == NULL && settings->conf->upstream.kind == CONF_KIND_OAP;
+        settings->upstream == NULL &&
+        (conf->upstream.kind == CONF_KIND_OAP ||
+         (conf->upstream.kind == CONF_KIND_KAFKA && conf->upstream.addresses.n > 0));
     enum err err = daemon_tls_new(daemon->loop, daemon->conf, has_upstream,
                                   daemon_own_metrics(daemon), why, &daemon->tls);
     if (err == ERR_OK)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "forward/forward_int.h"
+#include "forward/kafka.h"
 #include "forward/relay_int.h"
 
 static const uint64_t SWEEP_US = 1000000;
@@ -60,15 +61,44 @@ release_waiting(struct forward *forward, uint64_t now_us)
         sending_set_state(sending, SENDING_READY);
 }
 
+static bool
+goes_by_kafka(const struct forward *forward, enum method method)
+{
+    return forward->kafka != NULL && kafka_takes(method);
+}
+
+/* With Kafka every lane is looked at: each has its own way, or none. */
+static bool
+has_room(const struct forward *forward)
+{
+    return forward->kafka != NULL || balancer_has_room(forward->balancer);
+}
+
+static void
+send_ready_by_kafka(struct forward *forward, struct sending *sending)
+{
+    if (kafka_has_room(forward->kafka, sending->method))
+        kafka_start(forward->kafka, sending);
+    else if (kafka_lacks_topic(forward->kafka, sending->method))
+        sending_give_back(sending);
+    else
+        sending_wait(sending,
+                     kafka_ask_again_us(forward->kafka, sending->method) - clock_mono_us());
+}
+
 static void
 send_ready(struct forward *forward)
 {
     struct sending *sending, *next;
     for (sending = TAILQ_FIRST(&forward->lists[SENDING_READY]);
-         sending != NULL && balancer_has_room(forward->balancer); sending = next) {
+         sending != NULL && has_room(forward); sending = next) {
         next = TAILQ_NEXT(sending, link);
         if (!sending_is_fresh(sending))
             continue;
+        if (goes_by_kafka(forward, sending->method)) {
+            send_ready_by_kafka(forward, sending);
+            continue;
+        }
         struct backend *backend = balancer_pick(forward->balancer, sending->method, sending->avoid);
         if (backend != NULL && sending_pay(sending)) {
             sending_start(sending, backend);
@@ -89,6 +119,29 @@ send_ready(struct forward *forward)
     }
 }
 
+static void
+send_lane_by_kafka(struct forward *forward, struct store_lane *lane)
+{
+    enum method method = store_lane_method(lane);
+    if (!kafka_has_room(forward->kafka, method)) {
+        store_hold(forward->store, lane, kafka_ask_again_us(forward->kafka, method),
+                   kafka_lacks_topic(forward->kafka, method));
+        return;
+    }
+    struct store_batch *batch = store_take(forward->store, lane);
+    if (batch != NULL)
+        kafka_start(forward->kafka, sending_new(forward, batch));
+}
+
+/* OAP reads no topic of the method, and there is no OAP to call: check-config said so. */
+static void
+drop_lane(struct forward *forward, struct store_lane *lane)
+{
+    struct store_batch *batch = store_take(forward->store, lane);
+    if (batch != NULL)
+        store_drop(forward->store, &batch, DROP_POLICY);
+}
+
 /* One batch of the lane goes out, or the lane is told when to come again. */
 static void
 send_lane(struct forward *forward, struct store_lane *lane, uint64_t now_us)
@@ -97,6 +150,14 @@ send_lane(struct forward *forward, struct store_lane *lane, uint64_t now_us)
     if (forward->n_waiting[method] >= FORWARD_MAX_WAITING) {
         store_hold(forward->store, lane, now_us + forward->shared->settings.retry_initial_us,
                    false);
+        return;
+    }
+    if (goes_by_kafka(forward, method)) {
+        send_lane_by_kafka(forward, lane);
+        return;
+    }
+    if (forward->kafka != NULL && forward->shared->settings.n_addresses == 0) {
+        drop_lane(forward, lane);
         return;
     }
     struct backend *backend = balancer_pick(forward->balancer, method, 0);
@@ -115,7 +176,7 @@ static uint64_t
 send_due(struct forward *forward, uint64_t now_us)
 {
     uint64_t next_us = UINT64_MAX;
-    while (balancer_has_room(forward->balancer)) {
+    while (has_room(forward)) {
         struct store_lane *lane = store_due(forward->store, now_us, forward->is_flushing, &next_us);
         if (lane == NULL)
             return next_us;
@@ -204,6 +265,8 @@ forward_new(struct loop *loop, struct store *store, struct forward_shared *share
     };
     forward->balancer = balancer_new(&settings);
     forward->relays = relays_new(forward);
+    if (shared->kafka != NULL)
+        forward->kafka = kafka_new(forward);
     return forward;
 }
 
@@ -212,6 +275,8 @@ forward_free(struct forward **forward)
 {
     if (*forward == NULL)
         return;
+    if ((*forward)->kafka != NULL)
+        kafka_close((*forward)->kafka);
     for (int state = 0; state < SENDING_N_STATES; state++) {
         struct sending *sending;
         while ((sending = TAILQ_FIRST(&(*forward)->lists[state])) != NULL) {
@@ -220,6 +285,7 @@ forward_free(struct forward **forward)
         }
     }
     relays_free(&(*forward)->relays);
+    kafka_free(&(*forward)->kafka);
     balancer_free(&(*forward)->balancer);
     loop_turn_remove(&(*forward)->turn);
     loop_alarm_free(&(*forward)->alarm);
@@ -234,7 +300,7 @@ forward_on_due(struct forward *forward)
 {
     CHECK_OBJ(forward, FORWARD_MAGIC);
     /* Without room there is nothing to do before a call ends or a backend comes. */
-    if (forward->shared->settings.is_discard || balancer_has_room(forward->balancer))
+    if (forward->shared->settings.is_discard || has_room(forward))
         forward_wake(forward);
 }
 
@@ -294,5 +360,7 @@ forward_has_calls(const struct forward *forward)
 uint32_t
 forward_n_up(const struct forward *forward)
 {
-    return forward->is_paused ? 0 : balancer_n_up(forward->balancer);
+    if (forward->is_paused)
+        return 0;
+    return forward->kafka != NULL ? kafka_is_up(forward->kafka) : balancer_n_up(forward->balancer);
 }

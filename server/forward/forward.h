@@ -9,9 +9,13 @@
  * isolate        finds the record that a backend alone refuses
  * relay          calls that need an OAP's own answer, passed on as they are
  * backend_names  the backends' slots in the metrics, the same for all workers
+ * kafka          what goes to OAP's Kafka fetcher instead, and what the reports mean
+ * kafka_producer librdkafka, which stays behind it
+ * kafka_record   a record's topic and key
  *
- * A batch is committed on grpc-status 0 only; whatever else happens, it stays lent from the store
- * and goes out again, elsewhere where there is an elsewhere. All on the worker's thread. */
+ * A batch is committed on grpc-status 0 (Kafka: on the delivery report of every record) only;
+ * whatever else happens, it stays lent from the store and goes out again, elsewhere where there is
+ * an elsewhere. All on the worker's thread. */
 #ifndef FORWARD_FORWARD_H
 #define FORWARD_FORWARD_H
 
@@ -25,6 +29,7 @@
 #include "net/resolver.h"
 #include "store/store.h"
 
+struct kafka_settings;
 struct tls_slot;
 
 enum { FORWARD_MAX_BACKENDS = 16 }; /* addresses of one worker, as METRIC_BACKENDS */
@@ -48,6 +53,9 @@ struct forward_settings {
     uint32_t n_workers;
     uint64_t dns_interval_us;
     uint64_t reconnect_initial_us, reconnect_max_us; /* 0: as grpc_channel says */
+    /* What has a topic goes there; the rest to addresses, and without those it is dropped. Copied;
+     * NULL: everything goes to addresses. */
+    const struct kafka_settings *kafka;
 };
 /* The defaults of product.md 3; no address. */
 void forward_settings_default(struct forward_settings *);
@@ -95,7 +103,7 @@ void forward_refresh(struct forward *);
 void forward_rest(struct forward *);
 /* Calls without an answer yet. */
 bool forward_has_calls(const struct forward *);
-/* Connected backends that may be used; 0 in a pause. */
+/* Connected backends that may be used, with Kafka 1 while a broker is connected; 0 in a pause. */
 uint32_t forward_n_up(const struct forward *);
 
 #endif

@@ -19,11 +19,16 @@ enum { FORWARD_MAGIC = 0x46575244, BACKEND_MAGIC = 0x42414b45, SENDING_MAGIC = 0
  */
 enum { FORWARD_MAX_WAITING = 8 };
 
+struct kafka;
+struct kafka_delivery;
+struct kafka_setup;
+
 struct forward_shared {
     struct forward_settings settings;
     char **addresses, *auth_token, *tls_name; /* what settings points to */
     struct backend_names *names;
     char via[40]; /* how a relayed call names us, so that it is known when it comes back */
+    struct kafka_setup *kafka; /* NULL: gRPC alone */
 };
 
 /* Where a sending is. */
@@ -49,12 +54,14 @@ struct sending {
     struct backend_load load; /* the call under way */
     struct backend *backend;
     struct grpc_request *request;
+    struct kafka_delivery *delivery; /* instead of a call */
     uint64_t started_us, not_before_us;
     uint64_t avoid; /* the backend that failed it last; 0: none */
     uint32_t n_tries, n_free, n_refused, n_exhausted;
     uint64_t failed_us; /* start of the first call that was refused or exhausted; 0: none */
     bool must_pay;      /* the next call needs a token of the retry budget */
     bool is_suspect;    /* a member of its method's isolation */
+    bool is_alone;      /* Kafka: each record in a request of its own */
 };
 TAILQ_HEAD(sending_list, sending);
 
@@ -73,6 +80,7 @@ struct forward {
     struct metrics *metrics;
     struct balancer *balancer;
     struct relays *relays;
+    struct kafka *kafka; /* NULL: gRPC alone */
     struct loop_turn *turn;
     struct loop_alarm *alarm;
     struct sending_list lists[SENDING_N_STATES];

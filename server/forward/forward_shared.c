@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "forward/forward_int.h"
+#include "forward/kafka_setup.h"
 
 enum { RETRY_BUDGET = 10 };
 
@@ -58,7 +59,27 @@ forward_shared_of(const struct forward_settings *settings)
         shared->settings.n_workers = 1;
     shared->names = backend_names_new();
     name_us(shared);
+    shared->settings.kafka = NULL;
+    if (settings->kafka != NULL)
+        shared->kafka = kafka_setup_new(settings->kafka);
     return shared;
+}
+
+static void
+kafka_settings_of(const struct conf *conf, struct kafka_settings *out)
+{
+    uint32_t n_workers = conf->limits.workers > 0 ? conf->limits.workers : 1;
+    *out = (struct kafka_settings){
+        .brokers = conf->upstream.kafka.brokers,
+        .name_space = conf->upstream.kafka.namespace,
+        .topics = conf->upstream.kafka.topics,
+        .properties = conf->upstream.kafka.properties,
+        .timeout_us = conf->upstream.timeout.ack_ms * 1000,
+        .max_batches =
+            conf->upstream.max_inflight > n_workers ? conf->upstream.max_inflight / n_workers : 1,
+        .batch_items = conf->batch.max_items,
+        .max_message_bytes = conf->listen.max_message_bytes,
+    };
 }
 
 struct forward_shared *
@@ -84,6 +105,10 @@ forward_shared_new(const struct conf *conf, const char *upstream)
         .n_workers = conf->limits.workers,
         .dns_interval_us = conf->upstream.dns_interval_ms * 1000,
     };
+    struct kafka_settings kafka;
+    kafka_settings_of(conf, &kafka);
+    if (upstream == NULL && conf->upstream.kind == CONF_KIND_KAFKA)
+        settings.kafka = &kafka;
     if (upstream != NULL) {
         settings.addresses = &upstream;
         settings.n_addresses = 1;
@@ -101,6 +126,7 @@ forward_shared_free(struct forward_shared **shared)
     mem_free((*shared)->addresses);
     mem_free((*shared)->auth_token);
     mem_free((*shared)->tls_name);
+    kafka_setup_free(&(*shared)->kafka);
     backend_names_free(&(*shared)->names);
     mem_free(*shared);
     *shared = NULL;

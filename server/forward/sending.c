@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "forward/forward_int.h"
+#include "forward/kafka.h"
 #include "forward/upstream.h"
 
 enum { KEEP_SPARE = 64, SINGLE_BYTES = 64 * 1024 };
@@ -58,7 +59,8 @@ void
 sending_end(struct sending *sending)
 {
     struct forward *forward = sending->forward;
-    check(sending->magic == SENDING_MAGIC && sending->batch == NULL && sending->request == NULL);
+    check(sending->magic == SENDING_MAGIC && sending->batch == NULL && sending->request == NULL &&
+          sending->delivery == NULL);
     count(sending, -1);
     TAILQ_REMOVE(&forward->lists[sending->state], sending, link);
     forward->n_sendings--;
@@ -177,6 +179,8 @@ sending_pay(struct sending *sending)
 void
 sending_cancel(struct sending *sending)
 {
+    if (sending->delivery != NULL)
+        kafka_cancel(sending);
     if (sending->request == NULL)
         return;
     grpc_request_cancel(&sending->request);

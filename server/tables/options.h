@@ -81,7 +81,7 @@
       OPTION(batch., max_delay, DURATION, NONE, "200ms", "1ms", "1m", RESTART, BUILT, "how long the first message of a call waits for company") \
     END(batch) \
     SECTION("upstream", upstream, "where messages go") \
-      OPTION(upstream., kind, ENUM, upstream_kind, "oap", "", "", RESTART, PARTLY(111), "oap, kafka, sink (built in) or discard (for benchmarks)") \
+      OPTION(upstream., kind, ENUM, upstream_kind, "oap", "", "", RESTART, BUILT, "oap, kafka (what OAP's fetcher has no topic for goes to upstream.addresses, if any), sink (built in) or discard (for benchmarks)") \
       OPTION(upstream., addresses, ADDRESSES, NONE, "[]", "", "", RESTART, BUILT, "OAPs as host:port or dns:///name:port, names are resolved again and again") \
       OPTION(upstream., segments, ENUM, segments, "collect_in_sync", "", "", RESTART, BUILT, "collect_in_sync (OAP takes a batch whole or not at all; collect where OAP lacks it) or collect") \
       OPTION(upstream., storage, ENUM, storage, "any", "", "", LIVE, BUILT, "any or jdbc: protects OAP's database batches") \
@@ -108,10 +108,10 @@
       OPTION(upstream., max_inflight, INT, NONE, "32", "1", "10000", RESTART, BUILT, "batches without an answer per backend, all workers together") \
       OPTION(upstream., dns_interval, DURATION, NONE, "30s", "1s", "1d", RESTART, BUILT, "how often names are resolved again") \
       SECTION("upstream.kafka", kafka, "OAP's Kafka fetcher as the backend") \
-        OPTION(upstream.kafka., brokers, ADDRESSES, NONE, "[]", "", "", RESTART, LATER(111), "brokers as host:port") \
-        OPTION(upstream.kafka., namespace, STRING, NONE, "", "", "", RESTART, LATER(111), "prefix of the topics, as in OAP's fetcher") \
-        OPTION(upstream.kafka., topics, PAIRS, NONE, "{}", "", "", RESTART, LATER(111), "topics by signal where they are not OAP's own") \
-        OPTION(upstream.kafka., properties, PAIRS, NONE, "{}", "", "", RESTART, LATER(111), "librdkafka's own settings") \
+        OPTION(upstream.kafka., brokers, ADDRESSES, NONE, "[]", "", "", RESTART, BUILT, "brokers as host:port; kind kafka needs one") \
+        OPTION(upstream.kafka., namespace, STRING, NONE, "", "", "", RESTART, BUILT, "prefix of all topics (<namespace>-<topic>), as in OAP's fetcher") \
+        OPTION(upstream.kafka., topics, PAIRS, NONE, "{}", "", "", RESTART, BUILT, "topics by name or signal where they are not OAP's own, as segments: my-segments") \
+        OPTION(upstream.kafka., properties, PAIRS, NONE, "{}", "", "", RESTART, BUILT, "librdkafka's own settings, as security.protocol, sasl.mechanism, compression.type; secrets are masked when shown") \
       END(kafka) \
     END(upstream) \
     SECTION("relay", relay, "calls that need OAP's own answer") \
@@ -175,8 +175,8 @@
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
- * against the machine, 101-199 what is not built yet. Gone, never to be used again: 101, 102, 103,
- * 106, 107, 108, 109, 110, 113, 115, 118. */
+ * against the machine, 60-69 Kafka, 101-199 what is not built yet. Gone, never to be used again: 101, 102, 103,
+ * 106, 107, 108, 109, 110, 111, 113, 115, 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -228,7 +228,12 @@
     CODE(54,  "the certificate expires soon",               "renew it; the new file is taken up by itself") \
     CODE(55,  "the backend is not checked",                 "remove upstream.tls.insecure_skip_verify and set upstream.tls.ca_file") \
     CODE(56,  "a TLS setting without effect",               "set listen.grpc_tls.address, or upstream.tls.enabled, or remove it") \
-    CODE(111, "Kafka as the backend is not built yet",      "use upstream.kind: oap") \
+    CODE(60,  "there is no Kafka broker to forward to",     "set upstream.kafka.brokers") \
+    CODE(61,  "librdkafka does not take a property",        "see docs/kafka.md, and librdkafka's CONFIGURATION.md for names and values") \
+    CODE(62,  "a property that spangate sets itself",       "remove it; docs/kafka.md names the setting to use instead") \
+    CODE(63,  "a topic that cannot be",                     "left: segments, metrics, meters, managements, profilings or logs; right: 1 to 249 of a-z A-Z 0-9 . _ -") \
+    CODE(64,  "some data has no way to OAP",                "OAP reads no topic of it: set upstream.addresses too, else it is answered OK and counted as dropped (policy)") \
+    CODE(65,  "Kafka settings without effect",              "set upstream.kind: kafka, or remove upstream.kafka") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \
     CODE(117, "watching the file is not built yet",         "send SIGHUP: integrity.*, upstream.storage and log.* are taken up, the rest needs a restart")
 /* clang-format on */

@@ -14,6 +14,7 @@ HOMES = (
     (r"protobuf-c/|.*\.pb-c\.h", "server/message/"),
     (r"jansson\.h", "server/message/"),
     (r"zlib\.h", "server/grpc/grpc_codec."),
+    (r"librdkafka/", "server/forward/kafka_"),
     (r"libfyaml\.h", "server/conf/"),
     (r"uthash\.h|utlist\.h|utarray\.h|utstring\.h", "server/base/"),
     (r"xxhash\.h", "server/base/"),

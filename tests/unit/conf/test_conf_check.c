@@ -208,8 +208,6 @@ what_is_not_built_warns_when_set_by_hand(void **state)
                "admin.ui has no effect: the dashboard is not built yet; ask the API of the admin "
                "port, by itself or with spangate quarantine",
                NULL);
-    assert_one("upstream: {kind: kafka}\n", 111, 1, 18,
-               "upstream.kind: Kafka as the backend is not built yet; use oap", NULL);
     /* switched off, or within what there is */
     static const char *const quiet[] = {
         BACKEND "relay: {cds_cache: 5s}\n",
