@@ -36,7 +36,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat
 CPPFLAGS := -D_GNU_SOURCE -Iserver -I$(GEN) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) \
 	-DSPANGATE_VERSION='"$(VERSION)"' -DSPANGATE_REVISION='"$(REVISION)"'
 CFLAGS := -std=c11 -g $(WARN) -fstack-protector-strong -fPIE
-LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# No build identifier: it depends on the directory, through the debug information.
+LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--build-id=none
 ifdef CI
 CFLAGS += -Werror
 endif
@@ -66,6 +67,9 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 archive = $(BUILD)/lib$(1).a
 BINARY := $(if $(filter build/release,$(BUILD)),build/spangate,$(BUILD)/spangate)
 
+# Programs in Go that tests use, pinned in tests/tools/go-tools.
+TOOLS := $(shell sed -n 's,^\([a-z][^ ]*\) .*,build/tools/bin/\1,p' tests/tools/go-tools)
+
 # V=1 shows the commands.
 ifndef V
 .SILENT:
@@ -87,6 +91,13 @@ $(BUILD)/lib$(1).a: $$(objects_$(1))
 	$(AR) rcsT $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l))))
+
+# What tells the commit is built anew when it is another.
+$(BUILD)/server/command/command_serve.o $(BUILD)/server/command/command_version.o: $(BUILD)/revision
+$(BUILD)/revision: force
+	@mkdir -p $(@D)
+	@echo $(REVISION) | cmp -s - $@ || echo $(REVISION) >$@
+.PHONY: force
 
 # Generated headers exist before anything that may include them is compiled.
 $(BUILD)/server/%.o: server/%.c | $(GEN_H)
@@ -170,6 +181,8 @@ fuzz: $(FUZZ_BUILD)/fuzz_$(F) ## libFuzzer on one parser: F=segment_decode T=60;
 
 fuzz-build: $(FUZZ_NAMES:%=$(FUZZ_BUILD)/fuzz_%)
 
+# Fed by one thread: there is no race to find in it.
+REPLAY_STEP := $(if $(filter thread,$(SAN)),,"replay:$(MAKE) replay")
 replay: $(REPLAY) ## every fuzz target over its corpus, without libFuzzer
 	@sh tests/fuzz/replay.sh $(REPLAY)
 
@@ -245,11 +258,10 @@ gen-check: $(BINARY)
 		$(BINARY) print $${pair%%:*} | cmp -s - docs/$${pair##*:}.md || \
 		{ echo "docs/$${pair##*:}.md is not what the program prints: make gen"; exit 1; }; done
 
-TOOLS := $(shell sed -n 's,^\([a-z][^ ]*\) .*,build/tools/bin/\1,p' tests/tools/go-tools)
-.PHONY: check check-proto check-system check-fault check-agents check-browser check-interop check-kafka tools
+.PHONY: check check-proto check-system check-fault check-package check-agents check-kafka
 # Sanitizer variants run what executes our code; the rest has one answer for all variants.
 check: ## unit tests, fuzz corpus, lint, generated documents, format (SAN=address,undefined or thread)
-	@sh tests/run-steps.sh "unit:$(MAKE) unit" "replay:$(MAKE) replay" \
+	@sh tests/run-steps.sh "unit:$(MAKE) unit" $(REPLAY_STEP) \
 		$(if $(SAN),,"lint:$(MAKE) lint" "gen:$(MAKE) gen-check" "format:$(MAKE) format-check")
 
 check-proto: build/agents/python/ready ## proto/ field by field against the published Python agent's descriptors
@@ -261,20 +273,11 @@ check-system: $(BINARY) ## the real binary against grpcio and hand-made HTTP/2 f
 check-fault: $(BINARY) $(TORTURES) ## backends that die, kills, full disks, too little memory
 	@SPANGATE_BIN=$(abspath $(BINARY)) SPANGATE_TORTURE=$(abspath $(TORTURE)) sh tests/run-pytest.sh tests/fault
 
+check-package: $(BINARY) ## what is installed, the .deb, the unit; alert rules and dashboard against a real Prometheus
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/package tests/alerts
+
 check-agents: $(BINARY) build/agents/python/ready build/agents/node/ready ## the real Python and Node agents
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/agents
-
-check-interop: $(BINARY) $(TOOLS) ## gRPC's own interop pair, h2spec and grpcurl
-	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/interop
-
-check-browser: $(BINARY) build/agents/browser/ready ## the browser agent and the dashboard in real Chromium
-	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/browser
-
-# Programs in Go, pinned in tests/tools/go-tools.
-tools: $(TOOLS)
-
-build/tools/bin/%: tests/tools/go-tools tests/tools/install.sh
-	sh tests/tools/install.sh $* build/tools
 
 check-kafka: $(BINARY) build/kafka/ready ## OAP's topics through a real Kafka broker, its death included
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/kafka
@@ -303,9 +306,22 @@ ci: export CI := 1
 ci: ## all that CI runs
 	@sh tests/run-steps.sh "check:SPANGATE_EXAMPLES=1000000 $(MAKE) check" "check-asan:$(MAKE) check SAN=address,undefined" \
 		"check-tsan:$(MAKE) check SAN=thread" "fuzz:$(MAKE) fuzz-build" "proto:$(MAKE) check-proto" "analyze:$(MAKE) analyze" \
+		"interop:$(MAKE) check-interop" "browser:$(MAKE) check-browser" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
-		"fault:$(MAKE) check-fault" "agents:$(MAKE) check-agents" \
-		"interop:$(MAKE) check-interop" "kafka:$(MAKE) check-kafka" "browser:$(MAKE) check-browser"
+		"fault:$(MAKE) check-fault" "package:$(MAKE) check-package" "agents:$(MAKE) check-agents" "kafka:$(MAKE) check-kafka"
+
+# Parts that others wrote.
+.PHONY: check-interop check-browser tools
+check-interop: $(BINARY) $(patsubst %,build/tools/bin/%,grpcurl h2spec interop_client interop_server) ## gRPC's own interop pair, h2spec and grpcurl
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/interop
+
+check-browser: $(BINARY) build/agents/browser/ready ## the browser agent and the dashboard in real Chromium
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/browser
+
+tools: $(TOOLS) ## the programs of tests/tools/go-tools, into build/tools/bin
+
+build/tools/bin/%: tests/tools/go-tools tests/tools/install.sh
+	sh tests/tools/install.sh $* build/tools
 
 # gcc's analyzer writes an object per file so that only what changed is looked at again.
 ANALYZED := $(patsubst %.c,build/analyze/%.o,$(foreach l,$(LAYERS),$(call sources,$(l))))
@@ -328,8 +344,16 @@ coverage: ## lines the unit tests reach: build/coverage/coverage.txt
 deps: ## the packages to install, as one line for apt
 	@sh quickstart deps
 
-install: $(BINARY) ## DESTDIR and PREFIX are honoured
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/spangate
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+install: $(BINARY) ## binary, unit, settings, man pages, completion, alerts, dashboard, docs (DESTDIR, PREFIX, SYSCONFDIR, UNITDIR)
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) UNITDIR=$(UNITDIR) sh config/install.sh $(abspath $(BINARY))
+
+.PHONY: deb
+deb: $(BINARY) ## build/spangate_VERSION_ARCH.deb, reproducible (SOURCE_DATE_EPOCH)
+	@rm -rf build/deb
+	@DESTDIR=build/deb PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/lib/systemd/system sh config/install.sh $(abspath $(BINARY))
+	@sh config/debian/build.sh build/deb $(VERSION) build
 
 .PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/server/%.o $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h
 .PHONY: clean

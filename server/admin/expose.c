@@ -91,6 +91,18 @@ replayed_label(uint32_t index)
     return labels[index];
 }
 
+/* As the log's worker column. */
+static void
+add_loop_label(struct text *out, uint32_t loop)
+{
+    if (loop == LOOP_CONTROL)
+        text_add(out, "loop=\"control\"");
+    else if (loop < METRIC_LOOPS - 1)
+        text_addf(out, "loop=\"w%u\"", loop - LOOP_WORKER);
+    else
+        text_add(out, "loop=\"__other__\"");
+}
+
 /* "skywalking.v3.ManagementService/keepAlive"; method 0 stands for all unknown paths. */
 static const char *
 method_label(uint32_t method)
@@ -201,6 +213,9 @@ add_labels(const struct scrape *scrape, enum metric_dimension dimension, uint32_
     case BY_EVICTED:
         text_addf(out, "reason=\"%s\"", index == EVICTED_FULL ? "full" : "expired");
         break;
+    case BY_LOOP:
+        add_loop_label(out, index);
+        break;
     case BY_REPLAYED:
         text_addf(out, "result=\"%s\"", replayed_label(index));
         break;
@@ -243,6 +258,25 @@ is_usual_status(uint32_t index)
     return index % HTTP_STATUS_COUNT == (is_known ? HTTP_STATUS_200 : HTTP_STATUS_404);
 }
 
+/* Of the backends that are there: the codes that came, and OK. */
+static bool
+is_backend_sample_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
+{
+    if (row->dimension == BY_BACKEND)
+        return is_backend_shown(scrape, index);
+    if (row->dimension == BY_BACKEND_REASON)
+        return is_backend_shown(scrape, index / 3);
+    return is_backend_shown(scrape, index / METRIC_CODES) &&
+           (value_at(scrape, row, index) != 0 || index % METRIC_CODES == 0);
+}
+
+static bool
+is_by_backend(enum metric_dimension dimension)
+{
+    return dimension == BY_BACKEND || dimension == BY_BACKEND_REASON ||
+           dimension == BY_BACKEND_CODE;
+}
+
 /* Wide label sets: what is not zero, and one row of each known name. */
 static bool
 is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
@@ -250,23 +284,21 @@ is_shown(const struct scrape *scrape, const struct metric_row *row, uint32_t ind
     bool is_zero = value_at(scrape, row, index) == 0;
     if (row->dimension == BY_RULE)
         return is_rule_shown(index);
-    if (row->dimension == BY_BACKEND)
-        return is_backend_shown(scrape, index);
-    if (row->dimension == BY_BACKEND_REASON)
-        return is_backend_shown(scrape, index / 3);
-    if (row->dimension == BY_BACKEND_CODE)
-        return is_backend_shown(scrape, index / METRIC_CODES) &&
-               (!is_zero || index % METRIC_CODES == 0);
+    if (is_by_backend(row->dimension))
+        return is_backend_sample_shown(scrape, row, index);
     if (row->dimension == BY_METHOD_CODE)
         return !is_zero || is_usual_code(index);
+    if (row->dimension == BY_TLS_USE)
+        return is_tls_shown(scrape, row, index);
+    if (row->dimension == BY_LOOP)
+        return index < scrape->source->n_loops;
     if (row->dimension == BY_HTTP_PATH_STATUS)
         return !is_zero || is_usual_status(index);
     return true;
 }
 
-/* Seconds, exactly, without trailing zeros. */
-static void
-add_seconds(struct text *out, uint64_t us, bool with_point)
+void
+expose_add_seconds(struct text *out, uint64_t us, bool with_point)
 {
     uint64_t fraction = us % 1000000u;
     text_addf(out, "%llu", (unsigned long long)(us / 1000000u));
@@ -287,6 +319,22 @@ age_us(const struct scrape *scrape, const struct metric_row *row, uint32_t index
     return oldest_ms > 0 && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) * 1000 : 0;
 }
 
+/* A trace to look at: hints have none. */
+static void
+add_exemplar(const struct scrape *scrape, uint32_t index)
+{
+    struct instances *instances = scrape->source->instances;
+    struct bytes trace_id;
+    int64_t at_ms;
+    if (instances == NULL || index >= RULE_COUNT ||
+        !instances_exemplar(instances, (enum rule)index, &trace_id, &at_ms))
+        return;
+    text_add(scrape->out, " # {trace_id=\"");
+    text_add_label(scrape->out, trace_id);
+    text_add(scrape->out, "\"} 1 ");
+    expose_add_seconds(scrape->out, (uint64_t)at_ms * 1000, false);
+}
+
 static void
 add_sample(const struct scrape *scrape, const struct metric_row *row, uint32_t index)
 {
@@ -298,11 +346,14 @@ add_sample(const struct scrape *scrape, const struct metric_row *row, uint32_t i
     }
     if (row->kind == METRIC_OLDEST) {
         text_add(scrape->out, " ");
-        add_seconds(scrape->out, age_us(scrape, row, index), false);
+        expose_add_seconds(scrape->out, age_us(scrape, row, index), false);
         text_add(scrape->out, "\n");
         return;
     }
-    text_addf(scrape->out, " %lld\n", (long long)value_at(scrape, row, index));
+    text_addf(scrape->out, " %lld", (long long)value_at(scrape, row, index));
+    if (row->dimension == BY_RULE && scrape->openmetrics)
+        add_exemplar(scrape, index);
+    text_add(scrape->out, "\n");
 }
 
 static void
@@ -328,7 +379,7 @@ add_bucket(const struct scrape *scrape, const struct metric_row *row, uint32_t i
     if (bound_us == UINT64_MAX)
         text_add(scrape->out, "+Inf");
     else
-        add_seconds(scrape->out, bound_us, scrape->openmetrics);
+        expose_add_seconds(scrape->out, bound_us, scrape->openmetrics);
     text_addf(scrape->out, "\"} %llu\n", (unsigned long long)count);
 }
 
@@ -343,7 +394,7 @@ add_histogram(const struct scrape *scrape, const struct metric_row *row, uint32_
         add_bucket(scrape, row, index, bounds_us[i], count);
     }
     add_histogram_name(scrape, row, index, "_sum");
-    add_seconds(scrape->out, slots[METRIC_BUCKETS], false);
+    expose_add_seconds(scrape->out, slots[METRIC_BUCKETS], false);
     text_add(scrape->out, "\n");
     add_histogram_name(scrape, row, index, "_count");
     text_addf(scrape->out, "%llu\n", (unsigned long long)count);
@@ -360,104 +411,12 @@ add_family(const struct scrape *scrape, const struct metric_row *row)
     };
     add_header(scrape, "spangate_", row->name, types[row->kind], row->help);
     for (uint32_t i = 0; i < row->n; i++) {
-        if (row->kind == METRIC_HISTOGRAM_KIND) {
-            if (row->dimension != BY_BACKEND || is_backend_shown(scrape, i))
-                add_histogram(scrape, row, i);
-        } else if (row->dimension == BY_TLS_USE ? is_tls_shown(scrape, row, i)
-                                                : is_shown(scrape, row, i)) {
+        if (!is_shown(scrape, row, i))
+            continue;
+        if (row->kind == METRIC_HISTOGRAM_KIND)
+            add_histogram(scrape, row, i);
+        else
             add_sample(scrape, row, i);
-        }
-    }
-}
-
-static void
-add_single(const struct scrape *scrape, const char *name, const char *help, int64_t value)
-{
-    add_header(scrape, "spangate_", name, "gauge", help);
-    text_addf(scrape->out, "spangate_%s %lld\n", name, (long long)value);
-}
-
-static void
-add_ledger(const struct scrape *scrape)
-{
-    struct expose_ledger ledger;
-    expose_ledger_read(scrape->sums, &ledger);
-    add_single(scrape, "ledger_imbalance_items",
-               "Accepted or restored items that ended nowhere and are not held. Was anything lost "
-               "in silence?",
-               ledger.imbalance);
-    add_header(scrape, "spangate_", "buffer_items", "gauge",
-               "Items held, queued or in flight. Is the buffer filling?");
-    for (uint32_t i = 0; i < SIGNAL_COUNT; i++)
-        text_addf(scrape->out, "spangate_buffer_items{signal=\"%s\"} %llu\n",
-                  signal_label((enum signal)i),
-                  (unsigned long long)(value_at(scrape, metric_row(METRIC_ITEMS_QUEUED), i) +
-                                       value_at(scrape, metric_row(METRIC_ITEMS_INFLIGHT), i)));
-}
-
-static void
-add_readiness(const struct scrape *scrape)
-{
-    uint32_t not_ready = scrape->source->not_ready(scrape->source->ctx);
-    add_single(scrape, "ready", "1 while agents may be sent here. Does this replica serve?",
-               not_ready == 0);
-    add_header(scrape, "spangate_", "not_ready_reason", "gauge",
-               "1 for what keeps it from being ready. Why does this replica not serve?");
-    static const char *const reasons[] = {"draining", "spool", "buffer"};
-    for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-        text_addf(scrape->out, "spangate_not_ready_reason{reason=\"%s\"} %d\n", reasons[i],
-                  not_ready >> i & 1);
-}
-
-static void
-add_build_info(const struct scrape *scrape)
-{
-    const struct expose_source *source = scrape->source;
-    add_header(scrape, "spangate_", "build_info", "gauge",
-               "Always 1; what was built. Which version runs?");
-    text_addf(
-        scrape->out,
-        "spangate_build_info{version=\"%s\",revision=\"%s\",openssl=\"%s\",nghttp2=\"%s\"} 1\n",
-        source->version, source->revision != NULL ? source->revision : "",
-        source->openssl != NULL ? source->openssl : "",
-        source->nghttp2 != NULL ? source->nghttp2 : "");
-}
-
-static void
-add_log_counts(const struct scrape *scrape)
-{
-    static const char *const levels[] = {"error", "warn", "info", "debug"};
-    add_header(scrape, "spangate_", "log_messages_total", "counter",
-               "Log lines written, by level. Is something shouting?");
-    for (unsigned i = LOG_ERROR; i <= LOG_DEBUG; i++)
-        text_addf(scrape->out, "spangate_log_messages_total{level=\"%s\"} %llu\n", levels[i],
-                  (unsigned long long)log_count((enum log_level)i));
-}
-
-static void
-add_process(const struct scrape *scrape)
-{
-    struct expose_process process;
-    expose_process_read(&process);
-    add_header(scrape, "", "process_cpu_seconds_total", "counter",
-               "User and system time used. How much work does it do?");
-    text_add(scrape->out, "process_cpu_seconds_total ");
-    add_seconds(scrape->out, process.cpu_us, false);
-    const struct {
-        const char *name, *help;
-        uint64_t value;
-    } gauges[] = {
-        {"process_resident_memory_bytes", "Resident memory. How much does it hold?",
-         process.resident_bytes},
-        {"process_open_fds", "Open descriptors. Is the limit near?", process.n_open_fds},
-        {"process_max_fds", "Descriptors it may open. Where is the limit?", process.max_fds},
-        {"process_start_time_seconds", "When it started (Unix). Since when does it run?",
-         process.start_s},
-    };
-    text_add(scrape->out, "\n");
-    for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
-        add_header(scrape, "", gauges[i].name, "gauge", gauges[i].help);
-        text_addf(scrape->out, "%s %llu\n", gauges[i].name, (unsigned long long)gauges[i].value);
     }
 }
 
@@ -509,11 +468,7 @@ expose_text(const struct expose_source *source, bool openmetrics, struct text *o
     for (unsigned i = 0; i < METRIC_COUNT; i++)
         add_family(scrape, metric_row((enum metric)i));
     expose_instances(source->instances, openmetrics, out);
-    add_ledger(scrape);
-    add_readiness(scrape);
-    add_build_info(scrape);
-    add_log_counts(scrape);
-    add_process(scrape);
+    expose_facts(source, scrape->sums, openmetrics, out);
     if (openmetrics)
         text_add(out, "# EOF\n");
     mem_free(scrape->sums);

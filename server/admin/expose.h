@@ -21,7 +21,9 @@ enum { NOT_READY_DRAINING = 1u << 0, NOT_READY_SPOOL = 1u << 1, NOT_READY_BUFFER
 struct expose_source {
     struct metrics *const *metrics; /* of all threads */
     uint32_t n_metrics;
+    uint32_t n_loops;                                   /* the control thread's and the workers' */
     const char *version, *revision, *nghttp2, *openssl; /* for build_info; literals */
+    int64_t started_ms; /* Unix; a sandbox may hide what /proc knows of it */
     void *ctx;
     uint32_t (*not_ready)(void *ctx); /* 0: ready */
     /* The backend in a balancer slot; false: the slot is not in use. */
@@ -31,6 +33,8 @@ struct expose_source {
     /* The file of a place where TLS is spoken (TLS_LISTEN, ...); NULL from it: clear text. May be
      * NULL. */
     const char *(*tls_file)(void *ctx, uint32_t use);
+    /* Of the settings taken up last, for config_info. May be NULL. */
+    void (*add_config_hash)(void *ctx, struct text *out);
 };
 
 /* Every item accepted or restored is forwarded, dropped, quarantined or held; what is missing is

@@ -18,6 +18,12 @@ uint64_t *expose_collect(const struct expose_source *);
 /* The families of INSTANCE_METRICS; instances may be NULL. */
 void expose_instances(struct instances *, bool openmetrics, struct text *out);
 
+/* The families that come neither from slots nor from the registry. */
+void expose_facts(const struct expose_source *, const uint64_t *sums, bool openmetrics,
+                  struct text *out);
+/* Seconds, exactly, without trailing zeros. */
+void expose_add_seconds(struct text *, uint64_t us, bool with_point);
+
 /* A metric over all its labels. */
 uint64_t expose_total(const uint64_t *sums, enum metric);
 
@@ -26,7 +32,6 @@ struct expose_process {
     uint64_t cpu_us;
     uint64_t resident_bytes;
     uint64_t n_open_fds, max_fds;
-    uint64_t start_s; /* Unix */
 };
 void expose_process_read(struct expose_process *out);
 

@@ -9,8 +9,6 @@
 
 #include "admin/expose_int.h"
 
-enum { START_TIME_FIELD = 22, COMMAND_FIELD = 2 };
-
 /* The start of a small file of /proc, NUL-terminated; empty when it cannot be read. */
 static void
 read_file(const char *path, char *out, size_t size)
@@ -44,32 +42,6 @@ count_descriptors(void)
     return n - 1; /* the one that reads */
 }
 
-/* Clock ticks after boot; the command's name may hold spaces and parentheses. */
-static uint64_t
-start_ticks(void)
-{
-    char text[1024];
-    read_file("/proc/self/stat", text, sizeof(text));
-    const char *p = strrchr(text, ')');
-    for (int field = COMMAND_FIELD; p != NULL && field < START_TIME_FIELD; field++)
-        p = strchr(p + 1, ' ');
-    return p != NULL ? strtoull(p + 1, NULL, 10) : 0;
-}
-
-static uint64_t
-boot_s(void)
-{
-    FILE *file = fopen("/proc/stat", "re");
-    char line[4096];
-    uint64_t boot = 0;
-    while (file != NULL && boot == 0 && fgets(line, sizeof(line), file) != NULL)
-        if (strncmp(line, "btime ", 6) == 0)
-            boot = strtoull(line + 6, NULL, 10);
-    if (file != NULL)
-        fclose(file);
-    return boot;
-}
-
 static uint64_t
 to_us(struct timeval time)
 {
@@ -88,6 +60,5 @@ expose_process_read(struct expose_process *out)
         .resident_bytes = resident_bytes(),
         .n_open_fds = count_descriptors(),
         .max_fds = limit.rlim_cur,
-        .start_s = boot_s() + start_ticks() / (uint64_t)sysconf(_SC_CLK_TCK),
     };
 }

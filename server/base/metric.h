@@ -17,6 +17,7 @@
 enum {
     METRIC_BACKENDS = 16,                  /* balancer slots */
     METRIC_CODES = 17,                     /* gRPC status 0..16 */
+    METRIC_LOOPS = 64,                     /* control, then the workers; the last: all others */
     METRIC_VERDICTS = 6,                   /* clean observed tagged repaired quarantined dropped */
     METRIC_BUCKETS = 14,                   /* of a histogram, +Inf included */
     METRIC_HISTOGRAM = METRIC_BUCKETS + 1, /* buckets, then the sum in microseconds */
@@ -42,6 +43,7 @@ enum metric_dimension_size {
     DIMENSION_HTTP_PATH_STATUS = (HTTP_PATH_COUNT + 1) * HTTP_STATUS_COUNT, /* last: unknown */
     DIMENSION_EVICTED = 2,                                                  /* full expired */
     DIMENSION_REPLAYED = 3, /* replayed repaired refused */
+    DIMENSION_LOOP = METRIC_LOOPS,
 };
 
 enum metric_dimension {
@@ -62,6 +64,7 @@ enum metric_dimension {
     BY_HTTP_PATH_STATUS,
     BY_EVICTED,
     BY_REPLAYED,
+    BY_LOOP,
 };
 enum { LISTENER_GRPC, LISTENER_GRPC_TLS, LISTENER_HTTP };
 enum { REFUSED_LIMIT, REFUSED_TLS, REFUSED_AUTH, REFUSED_MEMORY, REFUSED_DRAINING };
@@ -71,6 +74,14 @@ enum { RETRY_STATUS, RETRY_CONNECTION, RETRY_TIMEOUT };
 enum { EVICTED_FULL, EVICTED_EXPIRED };
 enum { REPLAYED_AS_IS, REPLAYED_REPAIRED, REPLAYED_REFUSED };
 enum { TIER_MEMORY, TIER_DISK };
+enum { LOOP_CONTROL, LOOP_WORKER };
+
+/* The loop of a worker, counted from 0. */
+static inline uint32_t
+metric_loop(uint32_t worker)
+{
+    return worker + LOOP_WORKER < METRIC_LOOPS ? worker + LOOP_WORKER : METRIC_LOOPS - 1;
+}
 
 /* OLDEST: a time in Unix milliseconds, 0: none; of all threads the earliest counts. Shown as an age
  * in seconds. */

@@ -42,6 +42,8 @@ labels_of(enum metric_dimension dimension)
         [BY_HTTP_PATH_STATUS] = "method, code",
         [BY_EVICTED] = "reason",
         [BY_REPLAYED] = "result",
+        [BY_TLS_USE] = "file, section",
+        [BY_LOOP] = "loop",
     };
     return labels[dimension];
 }

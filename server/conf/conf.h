@@ -179,6 +179,10 @@ typedef void conf_change_fn(void *ctx, const char *path, bool is_live);
 void conf_each_change(const struct conf *before, const struct conf *after, conf_change_fn *,
                       void *ctx);
 
+/* 16 hexadecimal digits, the same in every process with the same settings: an automatic value
+ * counts as "auto" whatever it came to, secrets do not count. */
+void conf_add_hash(const struct conf *, struct text *);
+
 /* Bytes of the quarantine ring in memory, all workers together: without a disk, or while it cannot
  * be used. */
 uint64_t conf_quarantine_bytes(const struct conf *);

@@ -18,8 +18,10 @@
 #include "daemon/daemon_http.h"
 #include "daemon/daemon_instances.h"
 #include "daemon/daemon_int.h"
+#include "daemon/daemon_notify.h"
 #include "daemon/daemon_quarantine.h"
 #include "daemon/daemon_reload.h"
+#include "daemon/daemon_watch.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 
@@ -205,6 +207,7 @@ end_service(struct daemon *daemon)
     if (daemon->state != DAEMON_SERVES)
         return;
     daemon->state = DAEMON_DELAYS;
+    daemon_notify_stopping(daemon);
     for (uint32_t i = 0; i < daemon->n_workers; i++)
         worker_set_ready(daemon->workers[i].worker, false);
     if (daemon->conf->shutdown.delay_ms == 0)
@@ -250,7 +253,6 @@ on_hangup(void *ctx)
 {
     struct daemon *daemon = ctx;
     CHECK_OBJ(daemon, DAEMON_MAGIC);
-    daemon_tls_reload(daemon->tls);
     if (daemon->state == DAEMON_SERVES)
         (void)daemon_reload(daemon, NULL, NULL);
 }
@@ -300,6 +302,8 @@ static void
 on_metrics_turn(void *ctx)
 {
     struct daemon *daemon = ctx;
+    metric_observe_us(daemon_own_metrics(daemon), METRIC_LOOP_LAG, LOOP_CONTROL,
+                      loop_turn_us(daemon->loop));
     metrics_publish(daemon_own_metrics(daemon));
 }
 
@@ -456,8 +460,13 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
         return err;
     }
     set_up_workers(daemon, settings->watch);
-    if (settings->own_signals)
+    if (settings->own_signals) {
         set_up_signals(daemon);
+        daemon_notify_start(daemon);
+        if (daemon->conf->reload.watch)
+            daemon->watch =
+                daemon_watch_new(daemon->loop, conf_file(daemon->conf), on_hangup, daemon);
+    }
     *out = daemon;
     return ERR_OK;
 }
@@ -491,6 +500,8 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     /* Nothing that looks for workers may come any more: letters, timers, questions for health.
      * Signals may: they find the state. */
     daemon->state = DAEMON_STOPS;
+    daemon_notify_end(daemon);
+    daemon_watch_free(&daemon->watch);
     loop_timer_cancel(&daemon->second);
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);

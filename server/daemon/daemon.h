@@ -1,12 +1,15 @@
 /* The face of daemon/: start, serve, drain, stop. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* daemon         the control thread: listener, signals, telemetry port; gives connections to
- * workers daemon_tls     certificates in use, and their replacement daemon_ledger  in = forwarded +
- * held + quarantined + dropped worker         a thread with a loop, an endpoint, a store and a way
- * to the backend spooler        the one thread that touches the disk spool_counter  what the spools
- * count, as metrics Set up in one visible order in daemon_start, torn down in reverse in
- * daemon_free. The thread that calls daemon_start is the control thread: it calls daemon_run and
- * daemon_free, too. */
+/* daemon         the control thread: listener, signals; gives connections to workers
+ * daemon_tls     certificates in use, and their replacement
+ * daemon_ledger  in = forwarded + held + quarantined + dropped
+ * daemon_notify  what the service manager is told
+ * daemon_watch   reload.watch
+ * worker         a thread with a loop, an endpoint, a store and a way to the backend
+ * spooler        the one thread that touches the disk
+ * spool_counter  what the spools count, as metrics
+ * Set up in one visible order in daemon_start, torn down in reverse in daemon_free. The thread that
+ * calls daemon_start is the control thread: it calls daemon_run and daemon_free, too. */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 

@@ -36,8 +36,8 @@ struct daemon_admin {
     struct admin_api *api;
 };
 
-static bool
-is_alive(void *ctx)
+bool
+daemon_is_alive(void *ctx)
 {
     const struct daemon *daemon = ctx;
     uint64_t now_us = clock_mono_us();
@@ -77,6 +77,13 @@ tls_file(void *ctx, uint32_t use)
     return daemon_tls_file(daemon->tls, use);
 }
 
+static void
+add_config_hash(void *ctx, struct text *out)
+{
+    const struct daemon *daemon = ctx;
+    conf_add_hash(daemon->reloaded, out);
+}
+
 static const char *
 integrity_mode(void *ctx)
 {
@@ -108,7 +115,7 @@ open_telemetry(struct daemon *daemon, struct text *why)
         .address = daemon->conf->telemetry.address,
         .source = admin->source,
         .ctx = daemon,
-        .is_alive = is_alive,
+        .is_alive = daemon_is_alive,
     };
     if (settings.address[0] == '\0')
         return ERR_OK;
@@ -211,15 +218,18 @@ daemon_admin_open(struct daemon *daemon, const char *revision, struct text *why)
     admin->source = (struct expose_source){
         .metrics = daemon->metrics,
         .n_metrics = daemon->n_metrics,
+        .n_loops = 1 + daemon->n_workers,
         .version = SPANGATE_VERSION,
         .revision = revision,
         .nghttp2 = h2_session_version(),
         .openssl = tls_version(),
+        .started_ms = clock_unix_ms(),
         .ctx = daemon,
         .not_ready = daemon_not_ready,
         .backend_name = backend_name,
         .backend_disabled = backend_disabled,
         .tls_file = tls_file,
+        .add_config_hash = add_config_hash,
         .instances = daemon->instances,
     };
     enum err err = open_telemetry(daemon, why);

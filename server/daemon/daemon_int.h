@@ -26,6 +26,8 @@ enum daemon_state {
 };
 
 struct daemon_admin;
+struct daemon_watch;
+struct service_manager;
 struct daemon_quarantine;
 struct news_letter;
 struct event_letter;
@@ -58,6 +60,8 @@ struct daemon {
     struct daemon_http http;
     struct daemon_tls *tls;
     struct daemon_admin *admin;
+    struct service_manager *manager; /* NULL: no service manager listens */
+    struct daemon_watch *watch;      /* NULL: reload.watch is off */
     struct daemon_quarantine *quarantine;
     struct instances *instances;
     _Atomic uint32_t n_sightings; /* hand-overs on their way here; any thread */
@@ -81,6 +85,8 @@ struct metrics *daemon_own_metrics(struct daemon *);
 struct worker *daemon_pick_worker(struct daemon *);
 /* ctx is the daemon: NOT_READY_* of admin/expose.h; 0: ready. */
 uint32_t daemon_not_ready(void *ctx);
+/* ctx is the daemon: every worker's loop turned within the last 10 s. */
+bool daemon_is_alive(void *ctx);
 /* log.level and log.format take effect. */
 void daemon_set_log(const struct conf *);
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon_int.h"
+#include "daemon/daemon_notify.h"
 
 struct changes {
     uint32_t n_live, n_waiting;
@@ -91,8 +92,8 @@ report(const struct changes *changes, struct text *json)
                   changes->n_waiting > 0 ? changes->waiting.p : "");
 }
 
-bool
-daemon_reload(struct daemon *daemon, struct text *json, struct text *why)
+static bool
+reload_settings(struct daemon *daemon, struct text *json, struct text *why)
 {
     struct text own_why = TEXT_EMPTY;
     const struct conf *conf = read_anew(daemon, why != NULL ? why : &own_why);
@@ -110,4 +111,14 @@ daemon_reload(struct daemon *daemon, struct text *json, struct text *why)
     text_fini(&changes.waiting);
     conf_unref(&conf);
     return true;
+}
+
+bool
+daemon_reload(struct daemon *daemon, struct text *json, struct text *why)
+{
+    daemon_notify_reloading(daemon);
+    daemon_tls_reload(daemon->tls);
+    bool is_done = reload_settings(daemon, json, why);
+    daemon_notify_reloaded(daemon);
+    return is_done;
 }

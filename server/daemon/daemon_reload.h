@@ -5,9 +5,9 @@
 
 #include "daemon/daemon.h"
 
-/* Control thread. All or nothing: false, a bad file leaves every setting as it is, and why tells
- * it. json: what changed and what a restart would change, as admin_control.h has it. Both may be
- * NULL. */
+/* Control thread. Certificates and settings; the service manager is told. All or nothing: false, a
+ * bad file leaves every setting as it is, and why tells it. json: what changed and what a restart
+ * would change, as admin_control.h has it. Both may be NULL. */
 bool daemon_reload(struct daemon *, struct text *json, struct text *why);
 
 #endif

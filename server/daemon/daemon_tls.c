@@ -3,21 +3,14 @@
 #include "daemon/daemon_tls.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/file_state.h"
 
 enum { TLS_MAGIC = 0x64746c73, LOOK_US = 2 * 1000 * 1000, N_FILES = 3 };
-
-/* What tells one state of a file from another; all 0: it is not there. The time is that of its
- * inode: who may read it counts, too, and who copies a file may keep the other. */
-struct file_state {
-    uint64_t device, inode, n_bytes;
-    int64_t changed_s, changed_ns;
-};
 
 /* One place where TLS is spoken. */
 struct tls_use {
@@ -36,36 +29,18 @@ struct daemon_tls {
 };
 
 static void
-look_at(const char *file, struct file_state *out)
-{
-    struct stat status;
-    *out = (struct file_state){0};
-    if (file == NULL || file[0] == '\0' || stat(file, &status) != 0)
-        return;
-    *out = (struct file_state){
-        .device = status.st_dev,
-        .inode = status.st_ino,
-        .n_bytes = (uint64_t)status.st_size,
-        .changed_s = status.st_ctim.tv_sec,
-        .changed_ns = status.st_ctim.tv_nsec,
-    };
-}
-
-static void
 look(const struct tls_use *use, struct file_state out[N_FILES])
 {
-    look_at(use->settings.cert_file, &out[0]);
-    look_at(use->settings.key_file, &out[1]);
-    look_at(use->settings.ca_file, &out[2]);
+    file_state_look(use->settings.cert_file, &out[0]);
+    file_state_look(use->settings.key_file, &out[1]);
+    file_state_look(use->settings.ca_file, &out[2]);
 }
 
 static bool
 is_same(const struct file_state a[N_FILES], const struct file_state b[N_FILES])
 {
     for (int i = 0; i < N_FILES; i++)
-        if (a[i].device != b[i].device || a[i].inode != b[i].inode ||
-            a[i].n_bytes != b[i].n_bytes || a[i].changed_s != b[i].changed_s ||
-            a[i].changed_ns != b[i].changed_ns)
+        if (!file_state_is_same(&a[i], &b[i]))
             return false;
     return true;
 }

@@ -302,7 +302,8 @@ on_metrics_turn(void *ctx)
     struct worker *worker = ctx;
     if (integrity_is_full(worker->integrity))
         send_sightings(worker);
-    metric_observe_us(worker->settings.metrics, METRIC_LOOP_LAG, 0, loop_turn_us(worker->loop));
+    metric_observe_us(worker->settings.metrics, METRIC_LOOP_LAG,
+                      metric_loop(worker->settings.index), loop_turn_us(worker->loop));
     atomic_store_explicit(&worker->heartbeat_us, clock_mono_us(), memory_order_relaxed);
     publish(worker);
 }

@@ -5,7 +5,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "forward/relay_int.h"
-#include "grpc/grpc_meta.h"
 
 enum { TOO_LARGE_FIELDS = 431 }; /* RFC 6585 5 */
 
@@ -31,10 +30,6 @@ static void
 on_headers(void *ctx, const struct grpc_metadata *headers)
 {
     struct relay *relay = relay_of(ctx);
-    if (!grpc_meta_is_grpc(grpc_metadata_find(headers, "content-type"))) {
-        relay_fail(relay, GRPC_UNKNOWN, "the backend's answer is not gRPC");
-        return;
-    }
     relay->has_headers = true;
     grpc_metadata_clear(&relay->headers);
     relay_fields_copy(headers, relay->budget, &relay->headers);
@@ -178,7 +173,7 @@ text_of(const struct grpc_stream_end *end)
     if (end->err == ERR_STREAM_RESET)
         return "the backend reset the call";
     return end->http_status == TOO_LARGE_FIELDS ? "more metadata than the backend takes"
-                                                : "the backend's answer has no grpc-status";
+                                                : "the backend's answer is not gRPC's";
 }
 
 static void

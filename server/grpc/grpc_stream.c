@@ -246,6 +246,12 @@ on_headers(void *ctx, void *object, bool is_last)
     if (is_last)
         return; /* trailers */
     bool is_final = stream->http_status >= 200;
+    if (is_final && !grpc_meta_is_grpc(grpc_metadata_find(&stream->list, "content-type"))) {
+        /* Something else answers there; its body says nothing to anybody here. */
+        cut_off(stream);
+        end(stream, ERR_GRPC_FRAME, grpc_meta_status_of_http(stream->http_status));
+        return;
+    }
     if (is_final && !stream->has_headers) {
         stream->has_headers = true;
         stream->to->on_headers(stream->ctx, &stream->list);

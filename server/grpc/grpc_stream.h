@@ -18,7 +18,7 @@ struct grpc_stream;
 struct grpc_stream_end {
     enum err err;    /* ERR_OK: the peer ended it with a grpc-status, which is in the trailers; else
                         ERR_STREAM_REFUSED (never processed), ERR_STREAM_RESET, ERR_CLOSED,
-                        ERR_GRPC_FRAME (no grpc-status) */
+                        ERR_GRPC_FRAME (no gRPC, or no grpc-status) */
     int status;      /* enum grpc_status; derived when err is set */
     int http_status; /* 0: no headers came */
     const struct grpc_metadata *trailers; /* void after the callback */

@@ -224,6 +224,19 @@ hold_limit(struct instances *instances, struct instance *next)
     return next;
 }
 
+static void
+keep_exemplars(struct instances *instances, const struct sightings *sightings, int64_t now_ms)
+{
+    for (enum rule rule = 0; rule < RULE_COUNT; rule++) {
+        struct bytes trace_id = sightings_exemplar(sightings, rule);
+        if (trace_id.n == 0)
+            continue;
+        memcpy(instances->exemplars[rule].trace_id, trace_id.p, trace_id.n);
+        instances->exemplars[rule].n = (uint8_t)trace_id.n;
+        instances->exemplars[rule].at_ms = now_ms;
+    }
+}
+
 void
 instances_take(struct instances *instances, const struct sightings *sightings, int64_t now_ms)
 {
@@ -233,6 +246,17 @@ instances_take(struct instances *instances, const struct sightings *sightings, i
         take_one(instances, sightings_at(sightings, i));
         hold_limit(instances, NULL);
     }
+    keep_exemplars(instances, sightings, now_ms);
+}
+
+bool
+instances_exemplar(const struct instances *instances, enum rule rule, struct bytes *trace_id,
+                   int64_t *at_ms)
+{
+    const struct exemplar *exemplar = &instances->exemplars[rule];
+    *trace_id = bytes_of(exemplar->trace_id, exemplar->n);
+    *at_ms = exemplar->at_ms;
+    return exemplar->n > 0;
 }
 
 static void

@@ -74,6 +74,11 @@ struct instance_series {
 void instances_set_series(struct instances *, uint32_t top_instances);
 typedef void instance_series_fn(void *ctx, const struct instance_series *);
 void instances_each_series(struct instances *, instance_series_fn *, void *ctx);
+/* A trace with this finding, the latest known, and when it was told; false: none yet. For whoever
+ * reads integrity_findings_total and wants to see one. The bytes live until the next call of the
+ * registry. */
+bool instances_exemplar(const struct instances *, enum rule, struct bytes *trace_id,
+                        int64_t *at_ms);
 /* Instances that found no series of their own so far: series_overflow_total. */
 uint64_t instances_n_folded(const struct instances *);
 

@@ -124,6 +124,12 @@ struct series_set {
     int64_t left_ms; /* when one with a series left the registry last; 0: never */
 };
 
+/* Of a rule: the trace seen last. */
+struct exemplar {
+    uint8_t trace_id[EXEMPLAR_BYTES], n;
+    int64_t at_ms;
+};
+
 struct instances {
     uint32_t magic;
     struct instances_settings settings;
@@ -138,6 +144,7 @@ struct instances {
     struct service_names *names;
     struct clock_steps *steps;
     struct series_set series;
+    struct exemplar exemplars[RULE_COUNT];
     /* What instance_info shows, until the next call. */
     uint64_t shown_findings[RULE_COUNT];
     int64_t shown_since_ms[DIAGNOSIS_COUNT];

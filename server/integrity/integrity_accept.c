@@ -5,6 +5,7 @@
  * while judging); nothing is allocated per message but the hand-over, which doubles. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "integrity/integrity_int.h"
 #include "integrity/sighting_int.h"
 #include "message/message.h"
@@ -79,6 +80,12 @@ sighting_of_hash(struct integrity *integrity, uint64_t hash)
     return entry == NULL ? NO_SIGHTING : sighting_of(integrity, entry);
 }
 
+static struct bytes
+trace_of(const struct segment_view *view)
+{
+    return utf8_is_valid(view->trace_id) ? view->trace_id : BYTES_NONE;
+}
+
 /* Adds a judgement's findings; true when one of them makes a segment bad. */
 static bool
 add_findings(struct integrity *integrity, uint32_t at, const struct judgement *judgement)
@@ -90,6 +97,8 @@ add_findings(struct integrity *integrity, uint32_t at, const struct judgement *j
         enum rule_class found = integrity_found_class(judgement, rule, judgement->agent);
         is_bad |= found == CLASS_PROOF || found == CLASS_STRONG || found == CLASS_POISON;
         sightings_find(integrity->sightings, at, rule, judgement->n_counts[rule], is_hint);
+        if (!is_hint && judgement->segment != NULL)
+            sightings_exemplify(integrity->sightings, rule, trace_of(judgement->segment));
     }
     return is_bad;
 }

@@ -16,6 +16,7 @@ struct sightings {
     struct sighting *items;
     uint32_t n, cap;
     struct arena *arena;
+    struct bytes exemplars[RULE_COUNT]; /* trace ids, in the arena */
 };
 
 struct sightings *
@@ -110,6 +111,19 @@ sightings_find(struct sightings *sightings, uint32_t i, enum rule rule, uint32_t
         *counts = arena_zeroed(sightings->arena, RULE_COUNT * sizeof(**counts));
     if (*counts != NULL) /* const for those who read: the memory is the arena's */
         ((uint32_t *)(uintptr_t)*counts)[rule] += n;
+}
+
+void
+sightings_exemplify(struct sightings *sightings, enum rule rule, struct bytes trace_id)
+{
+    if (sightings->exemplars[rule].n == 0 && trace_id.n <= EXEMPLAR_BYTES)
+        sightings->exemplars[rule] = sightings_keep(sightings, trace_id);
+}
+
+struct bytes
+sightings_exemplar(const struct sightings *sightings, enum rule rule)
+{
+    return sightings->exemplars[rule];
 }
 
 uint64_t

@@ -14,7 +14,8 @@
 
 enum {
     SIGHTING_NAME_BYTES = 256, /* of a name is kept; the hash is of all of it */
-    SIGHTINGS_MAX = 8192,      /* instances in one hand-over; then the next one begins at once */
+    EXEMPLAR_BYTES = 100, /* a longer trace id is no exemplar: OpenMetrics allows 128 characters */
+    SIGHTINGS_MAX = 8192, /* instances in one hand-over; then the next one begins at once */
 };
 
 struct sighting {
@@ -55,6 +56,8 @@ void sightings_free(struct sightings **);
 uint32_t sightings_n(const struct sightings *);
 const struct sighting *sightings_at(const struct sightings *, uint32_t i);
 uint64_t sightings_n_bytes(const struct sightings *); /* memory it takes */
+/* The trace of one segment with this finding, hints left out; BYTES_NONE: none of the kind. */
+struct bytes sightings_exemplar(const struct sightings *, enum rule);
 
 /* Of a service and an instance, under the process's seed; never 0. */
 uint64_t sighting_hash(struct bytes service, struct bytes instance);

@@ -18,6 +18,9 @@ struct bytes sightings_keep(struct sightings *, struct bytes name);
  * alone). */
 void sightings_find(struct sightings *, uint32_t i, enum rule, uint32_t n, bool is_hint);
 
+/* An example of the rule, unless there is one. */
+void sightings_exemplify(struct sightings *, enum rule, struct bytes trace_id);
+
 /* As sighting_hash; the service's own hash is its first half. */
 static inline uint64_t
 sighting_hash_parts(struct bytes service, struct bytes instance, uint64_t *service_hash)

@@ -74,9 +74,9 @@ port_holder_add(struct text *text, uint16_t port)
     char wanted[LINK_TEXT];
     bool found = false;
     struct dirent *entry;
-    unsigned long inode = find_inode("/proc/net/tcp", port);
+    unsigned long inode = find_inode("/proc/self/net/tcp", port);
     if (inode == 0)
-        inode = find_inode("/proc/net/tcp6", port);
+        inode = find_inode("/proc/self/net/tcp6", port);
     if (inode == 0)
         return false;
     snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);

@@ -45,7 +45,7 @@
     METRIC(PAUSED,             "flow_control_paused_connections", GAUGE, NONE,        "Connections not read for lack of room. Is back-pressure at work?") \
     METRIC(MEMORY_USED,        "memory_used_bytes",        GAUGE,     NONE,           "Memory charged to the budget. Is the limit near?") \
     METRIC(MEMORY_LIMIT,       "memory_limit_bytes",       GAUGE,     NONE,           "limits.memory. How much may be used?") \
-    METRIC(LOOP_LAG,           "event_loop_lag_seconds",   HISTOGRAM, NONE,           "How long loop turns take. Does a worker stall?") \
+    METRIC(LOOP_LAG,           "event_loop_lag_seconds",   HISTOGRAM, LOOP,           "How long loop turns take, by loop. Does a worker stall?") \
     METRIC(RELOAD_SUCCESSFUL,  "config_last_reload_successful", GAUGE, NONE,          "1 if the last reload took the file up, or none was asked for. Is the file bad?") \
     METRIC(RELOAD_TIMESTAMP,   "config_last_reload_timestamp_seconds", GAUGE, NONE,   "When the file was taken up last by a reload (Unix); 0: never. Is the new file in use?") \
     METRIC(QUARANTINE_SEGMENTS, "quarantine_segments",     GAUGE,     NONE,           "Items kept in quarantine. Is there something to look at?") \

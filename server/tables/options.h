@@ -152,7 +152,7 @@
       OPTION(shutdown., flush, DURATION, NONE, "0s", "0s", "1d", RESTART, BUILT, "after the listeners closed, forward until the buffer is empty or this is over") \
     END(shutdown) \
     SECTION("reload", reload, "taking up a changed file") \
-      OPTION(reload., watch, BOOL, NONE, "false", "", "", RESTART, LATER(117), "reload when the file changes") \
+      OPTION(reload., watch, BOOL, NONE, "false", "", "", RESTART, BUILT, "reload when the file given with -c changes, looked at each second, through links") \
     END(reload)
 
 /* ENUM(name, values): VALUE(token, word), the words in the order of their numbers. */
@@ -175,8 +175,8 @@
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
- * against the machine, 60-69 Kafka, 101-199 what is not built yet. Gone, never to be used again: 101, 102, 103,
- * 106, 107, 108, 109, 110, 111, 113, 115, 118. */
+ * against the machine, 60-69 Kafka, 101-199 what is not built yet. Gone, never to be used again: 101 to
+ * 104, 106 to 113, 115 to 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -234,8 +234,7 @@
     CODE(63,  "a topic that cannot be",                     "left: segments, metrics, meters, managements, profilings or logs; right: 1 to 249 of a-z A-Z 0-9 . _ -") \
     CODE(64,  "some data has no way to OAP",                "OAP reads no topic of it: set upstream.addresses too, else it is answered OK and counted as dropped (policy)") \
     CODE(65,  "Kafka settings without effect",              "set upstream.kind: kafka, or remove upstream.kafka") \
-    CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port") \
-    CODE(117, "watching the file is not built yet",         "send SIGHUP: integrity.*, upstream.storage and log.* are taken up, the rest needs a restart")
+    CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port")
 /* clang-format on */
 
 #endif

@@ -15,11 +15,11 @@ def sick(service):
 class Reloaded:
     """A process with a file of its own that can be written anew."""
 
-    def __init__(self, start, backend, path):
+    def __init__(self, start, backend, path, text=""):
         self.file = path / "spangate.yaml"
         self.backend = backend
         self.sent = 0
-        self.write("")
+        self.write(text)
         self.gate = start(flags=["-c", str(self.file)])
 
     def write(self, text):
@@ -89,3 +89,48 @@ def test_many_reloads_under_load_lose_nothing(start, backend, tmp_path):
         stream(channel, COLLECT, [sick("shop") for _ in range(50)])
     wait_until(lambda: one.gate.metric("segments_total") == 1000, "all segments judged")
     one.gate.wait_settled()
+
+
+def reloads(gate):
+    return len([line for line in gate.lines if '"reloaded"' in line])
+
+
+def test_a_watched_file_is_taken_up_by_itself(start, backend, tmp_path):
+    one = Reloaded(start, backend, tmp_path, "reload: {watch: true}\n")
+    assert b"sw.proxy.integrity" in one.send()
+    one.write("reload: {watch: true}\nintegrity: {mode: observe}\n")
+    wait_until(lambda: reloads(one.gate) == 1, "the reload")
+    assert b"sw.proxy.integrity" not in one.send()
+    one.write("integrety: {}\n")
+    wait_until(lambda: one.gate.find("(reload failed)"), "the word on the bad file")
+    assert one.gate.metric("config_last_reload_successful") == 0
+    assert b"sw.proxy.integrity" not in one.send()
+    one.write("reload: {watch: true}\n")
+    wait_until(lambda: reloads(one.gate) == 2, "the next reload")
+    assert one.gate.metric("config_last_reload_successful") == 1
+    assert b"sw.proxy.integrity" in one.send()
+
+
+def test_a_mounted_directory_whose_link_moves(start, backend, tmp_path):
+    """As Kubernetes changes a ConfigMap: the file is a link into ..data, and that link is replaced."""
+    def publish(name, text):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spangate.yaml").write_text(
+            f'upstream: {{addresses: ["{backend.address}"]}}\nreload: {{watch: true}}\n' + text)
+        (tmp_path / "..next").symlink_to(name)
+        (tmp_path / "..next").rename(tmp_path / "..data")
+
+    publish("..2026_01", "")
+    (tmp_path / "spangate.yaml").symlink_to("..data/spangate.yaml")
+    gate = start(flags=["-c", str(tmp_path / "spangate.yaml")])
+    before = gate.metric("config_info")
+    hashes = [name for name in gate.metrics() if name.startswith("spangate_config_info")]
+    publish("..2026_02", "integrity: {mode: observe}\n")
+    wait_until(lambda: reloads(gate) == 1, "the reload")
+    after = [name for name in gate.metrics() if name.startswith("spangate_config_info")]
+    assert before == 1 and len(after) == 1 and after != hashes
+    # The directory goes for a moment, and comes back as it was: nothing to take up.
+    (tmp_path / "..data").rename(tmp_path / "..gone")
+    (tmp_path / "..gone").rename(tmp_path / "..data")
+    publish("..2026_03", "integrity: {mode: enforce}\n")
+    wait_until(lambda: reloads(gate) == 2, "the second reload")

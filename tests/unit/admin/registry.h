@@ -29,8 +29,10 @@ registry_see(struct instances *instances, struct bytes service, struct bytes ins
     one->n_properties = 1;
     one->n_connected = 1;
     sightings_name(sightings, 0, service, instance);
-    if (n_bad > 0)
+    if (n_bad > 0) {
         sightings_find(sightings, 0, RULE_span_parent_missing, n_bad, false);
+        sightings_exemplify(sightings, RULE_span_parent_missing, BYTES("trace\"1"));
+    }
     instances_take(instances, sightings, now_ms);
     sightings_free(&sightings);
 }

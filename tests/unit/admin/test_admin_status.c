@@ -53,6 +53,13 @@ mode(void *ctx)
     return "enforce";
 }
 
+static bool
+is_paused(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
 static int
 set_up(void **state)
 {
@@ -75,7 +82,8 @@ set_up(void **state)
     site.overview = (struct admin_overview){.source = &site.source,
                                             .started_ms = clock_unix_ms(),
                                             .mode = mode,
-                                            .buffer_mode = "durable"};
+                                            .buffer_mode = "durable",
+                                            .is_paused = is_paused};
     site.tables[0] = admin_instances_routes(site.instances);
     site.tables[1] = admin_overview_routes(&site.overview);
     const struct admin_api_settings settings = {.address = "127.0.0.1:0",

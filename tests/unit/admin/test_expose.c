@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "admin/expose.h"
+#include "admin/registry.h"
 
 static bool ready;
 
@@ -31,12 +32,13 @@ backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
 struct page {
     struct metrics *metrics[2];
     struct text text;
+    struct instances *instances; /* NULL: none */
 };
 
 static void
 page_init(struct page *page)
 {
-    *page = (struct page){{metrics_new(), metrics_new()}, TEXT_EMPTY};
+    *page = (struct page){{metrics_new(), metrics_new()}, TEXT_EMPTY, NULL};
 }
 
 static void
@@ -44,9 +46,11 @@ page_render(struct page *page, bool openmetrics)
 {
     struct expose_source source = {.metrics = page->metrics,
                                    .n_metrics = 2,
+                                   .n_loops = 2,
                                    .version = "1.2.3",
                                    .revision = "abc",
                                    .nghttp2 = "1.52.0",
+                                   .instances = page->instances,
                                    .not_ready = not_ready,
                                    .backend_name = backend_name};
     for (unsigned i = 0; i < 2; i++)
@@ -113,18 +117,62 @@ buckets_are_cumulative_and_in_seconds(void **state)
     (void)state;
     struct page page;
     page_init(&page);
-    metric_observe_us(page.metrics[0], METRIC_LOOP_LAG, 0, 20);
-    metric_observe_us(page.metrics[1], METRIC_LOOP_LAG, 0, 700000);
-    metric_observe_us(page.metrics[1], METRIC_LOOP_LAG, 0, 40000000);
+    metric_observe_us(page.metrics[0], METRIC_LOOP_LAG, LOOP_CONTROL, 20);
+    metric_observe_us(page.metrics[1], METRIC_LOOP_LAG, LOOP_CONTROL, 700000);
+    metric_observe_us(page.metrics[1], METRIC_LOOP_LAG, LOOP_CONTROL, 40000000);
     page_render(&page, false);
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"0.000005\"} 0");
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"0.000025\"} 1");
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"0.5\"} 1");
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"1\"} 2");
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"30\"} 2");
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"+Inf\"} 3");
-    assert_line(&page, "spangate_event_loop_lag_seconds_sum 40.70002");
-    assert_line(&page, "spangate_event_loop_lag_seconds_count 3");
+    assert_line(&page,
+                "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"0.000005\"} 0");
+    assert_line(&page,
+                "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"0.000025\"} 1");
+    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"0.5\"} 1");
+    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"1\"} 2");
+    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"30\"} 2");
+    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"+Inf\"} 3");
+    assert_line(&page, "spangate_event_loop_lag_seconds_sum{loop=\"control\"} 40.70002");
+    assert_line(&page, "spangate_event_loop_lag_seconds_count{loop=\"control\"} 3");
+    page_fini(&page);
+}
+
+/* OpenMetrics alone has a place for it. */
+static void
+findings_have_a_trace_to_look_at(void **state)
+{
+    (void)state;
+    struct page page;
+    page_init(&page);
+    page.instances = registry_new();
+    metric_add(page.metrics[0], METRIC_FINDINGS, RULE_span_parent_missing, 3);
+    page_render(&page, true);
+    assert_line(&page, "spangate_integrity_findings_total{rule=\"span-parent-missing\","
+                       "class=\"proof\"} 3");
+    registry_see(page.instances, BYTES("shop"), BYTES("i-1"), LANGUAGE_GO, 9, 3, 1700000000250);
+    page_render(&page, true);
+    assert_line(&page, "spangate_integrity_findings_total{rule=\"span-parent-missing\","
+                       "class=\"proof\"} 3 # {trace_id=\"trace\\\"1\"} 1 1700000000.25");
+    page_render(&page, false);
+    assert_line(&page, "spangate_integrity_findings_total{rule=\"span-parent-missing\","
+                       "class=\"proof\"} 3");
+    instances_free(&page.instances);
+    page_fini(&page);
+}
+
+/* More workers than loops have names. */
+static void
+each_loop_has_its_name(void **state)
+{
+    (void)state;
+    struct page page;
+    page_init(&page);
+    assert_int_equal(metric_loop(0), LOOP_WORKER);
+    assert_int_equal(metric_loop(61), METRIC_LOOPS - 2);
+    assert_int_equal(metric_loop(62), METRIC_LOOPS - 1);
+    assert_int_equal(metric_loop(255), METRIC_LOOPS - 1);
+    metric_observe_us(page.metrics[1], METRIC_LOOP_LAG, metric_loop(0), 20);
+    page_render(&page, false);
+    assert_line(&page, "spangate_event_loop_lag_seconds_count{loop=\"control\"} 0");
+    assert_line(&page, "spangate_event_loop_lag_seconds_count{loop=\"w0\"} 1");
+    assert_null(strstr(page.text.p, "loop=\"w1\""));
     page_fini(&page);
 }
 
@@ -162,7 +210,7 @@ openmetrics_names_counters_without_total(void **state)
     page_render(&page, true);
     assert_line(&page, "# TYPE spangate_items_forwarded counter");
     assert_line(&page, "spangate_items_forwarded_total{signal=\"log\"} 0");
-    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{le=\"1.0\"} 0");
+    assert_line(&page, "spangate_event_loop_lag_seconds_bucket{loop=\"control\",le=\"1.0\"} 0");
     assert_line(&page, "# TYPE process_cpu_seconds counter");
     assert_true(page.text.n > 6);
     assert_string_equal(page.text.p + page.text.n - 6, "# EOF\n");
@@ -212,6 +260,8 @@ main(void)
         cmocka_unit_test(threads_are_added_up),
         cmocka_unit_test(the_ledger_may_be_negative),
         cmocka_unit_test(buckets_are_cumulative_and_in_seconds),
+        cmocka_unit_test(findings_have_a_trace_to_look_at),
+        cmocka_unit_test(each_loop_has_its_name),
         cmocka_unit_test(wide_label_sets_show_what_is_known),
         cmocka_unit_test(openmetrics_names_counters_without_total),
         cmocka_unit_test(readiness_and_its_reason),

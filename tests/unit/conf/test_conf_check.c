@@ -204,9 +204,9 @@ static void
 what_is_not_built_warns_when_set_by_hand(void **state)
 {
     (void)state;
-    assert_one(BACKEND "admin: {ui: true}\n", 116, 2, 13,
-               "admin.ui has no effect: the dashboard is not built yet; ask the API of the admin "
-               "port, by itself or with spangate quarantine",
+    assert_one(BACKEND "telemetry: {oap: {enabled: true}}\n", 114, 2, 19,
+               "telemetry.oap.enabled has no effect: reporting our own metrics to OAP is not built "
+               "yet; scrape /metrics of the telemetry port",
                NULL);
     /* switched off, or within what there is */
     static const char *const quiet[] = {

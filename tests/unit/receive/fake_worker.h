@@ -33,27 +33,27 @@ struct fake_stream {
     struct grpc_route route;
 };
 
-static void
+static inline void
 worker_on_settled(void *ctx, void *cookie, uint64_t credit_bytes, uint32_t n_records)
 {
     struct fake_worker *worker = ctx;
     receive_on_settled(worker->receive, cookie, credit_bytes, n_records);
 }
 
-static void
+static inline void
 worker_on_room(void *ctx)
 {
     struct fake_worker *worker = ctx;
     receive_on_room(worker->receive);
 }
 
-static void
+static inline void
 worker_on_due(void *ctx)
 {
     (void)ctx;
 }
 
-static void
+static inline void
 worker_init(struct fake_worker *worker, uint64_t max_bytes)
 {
     clock_set(1000000, NOW_MS);
@@ -86,7 +86,7 @@ worker_init(struct fake_worker *worker, uint64_t max_bytes)
     receive_service(worker->receive, &worker->service);
 }
 
-static void
+static inline void
 worker_lose_connection(struct fake_worker *worker, enum grpc_connection_end how)
 {
     void *user = worker->connection_user;
@@ -95,7 +95,7 @@ worker_lose_connection(struct fake_worker *worker, enum grpc_connection_end how)
 }
 
 /* Nothing may be left behind. */
-static void
+static inline void
 worker_fini(struct fake_worker *worker)
 {
     worker_lose_connection(worker, GRPC_ENDED_ORDERLY);
@@ -112,7 +112,7 @@ worker_fini(struct fake_worker *worker)
     metrics_free(&worker->metrics);
 }
 
-static uint64_t
+static inline uint64_t
 count_of(const struct fake_worker *worker, enum metric metric)
 {
     uint64_t sum = 0;
@@ -121,13 +121,13 @@ count_of(const struct fake_worker *worker, enum metric metric)
     return sum;
 }
 
-static uint64_t
+static inline uint64_t
 n_findings(const struct fake_worker *worker, enum rule rule)
 {
     return metric_get(worker->metrics, METRIC_FINDINGS, rule);
 }
 
-static struct fake_stream
+static inline struct fake_stream
 stream_open(struct fake_worker *worker, const char *path)
 {
     struct fake_stream stream = {.worker = worker, .call = fake_call_new(worker->receive)};
@@ -137,33 +137,33 @@ stream_open(struct fake_worker *worker, const char *path)
     return stream;
 }
 
-static enum grpc_take
+static inline enum grpc_take
 stream_send(struct fake_stream *stream, struct bytes message)
 {
     return stream->route.handler->on_message(stream->call, message, message.n + 5);
 }
 
-static void
+static inline void
 stream_end(struct fake_stream *stream)
 {
     stream->call->is_half_closed = true;
     stream->route.handler->on_end(stream->call);
 }
 
-static void
+static inline void
 stream_gone(struct fake_stream *stream, bool mid_message)
 {
     stream->route.handler->on_gone(stream->call, mid_message);
 }
 
-static void
+static inline void
 stream_unref(struct fake_stream *stream)
 {
     grpc_call_unref(&stream->call);
 }
 
 /* Takes and acknowledges everything; every payload goes to the function. */
-static uint32_t
+static inline uint32_t
 worker_forward(struct fake_worker *worker, void (*on_record)(enum method, struct bytes))
 {
     uint32_t n = 0;
@@ -183,7 +183,7 @@ worker_forward(struct fake_worker *worker, void (*on_record)(enum method, struct
 
 /* Messages. */
 
-static void
+static inline void
 add_string(struct text *out, uint32_t field, struct bytes value)
 {
     uint8_t head[2 * WIRE_VARINT_MAX];
@@ -191,7 +191,7 @@ add_string(struct text *out, uint32_t field, struct bytes value)
     text_add_bytes(out, value);
 }
 
-static void
+static inline void
 add_number(struct text *out, uint32_t field, uint64_t value)
 {
     uint8_t head[2 * WIRE_VARINT_MAX];
