@@ -252,13 +252,15 @@ format-check:
 gen: $(BINARY) ## stores what the program prints of itself: docs/configuration.md, docs/metrics.md ...
 	@for pair in $(GENERATED); do \
 		$(BINARY) print $${pair%%:*} >$(BUILD)/print.md && mv $(BUILD)/print.md docs/$${pair##*:}.md || exit 1; done
+	@$(PYTHON) config/make_chart.py $(BINARY)
 
 gen-check: $(BINARY)
 	@for pair in $(GENERATED); do \
 		$(BINARY) print $${pair%%:*} | cmp -s - docs/$${pair##*:}.md || \
 		{ echo "docs/$${pair##*:}.md is not what the program prints: make gen"; exit 1; }; done
+	@$(PYTHON) config/make_chart.py $(BINARY) --check
 
-.PHONY: check check-proto check-system check-fault check-package check-agents check-kafka
+.PHONY: check check-proto check-system check-fault check-package check-agents check-kafka check-chart
 # Sanitizer variants run what executes our code; the rest has one answer for all variants.
 check: ## unit tests, fuzz corpus, lint, generated documents, format (SAN=address,undefined or thread)
 	@sh tests/run-steps.sh "unit:$(MAKE) unit" $(REPLAY_STEP) \
@@ -287,6 +289,15 @@ build/kafka/ready: tests/kafka/pom.xml
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath build/kafka/jars)
 	@touch $@
 
+check-chart: $(BINARY) build/chart/python/ready $(filter %/helm,$(TOOLS)) ## the Helm chart: rendered, refused, and its pods run for real
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/chart
+
+build/chart/python/ready: tests/chart/requirements.txt
+	@mkdir -p build/chart && rm -rf build/chart/python
+	$(PYTHON) -m venv build/chart/python
+	build/chart/python/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 build/agents/python/ready: tests/agents/requirements.txt
 	@mkdir -p build/agents && rm -rf build/agents/python
 	$(PYTHON) -m venv build/agents/python
@@ -308,7 +319,8 @@ ci: ## all that CI runs
 		"check-tsan:$(MAKE) check SAN=thread" "fuzz:$(MAKE) fuzz-build" "proto:$(MAKE) check-proto" "analyze:$(MAKE) analyze" \
 		"interop:$(MAKE) check-interop" "browser:$(MAKE) check-browser" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
-		"fault:$(MAKE) check-fault" "package:$(MAKE) check-package" "agents:$(MAKE) check-agents" "kafka:$(MAKE) check-kafka"
+		"fault:$(MAKE) check-fault" "package:$(MAKE) check-package" "agents:$(MAKE) check-agents" \
+		"kafka:$(MAKE) check-kafka" "chart:$(MAKE) check-chart"
 
 # Parts that others wrote.
 .PHONY: check-interop check-browser tools

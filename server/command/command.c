@@ -17,10 +17,10 @@
 
 /* In the order of "spangate help". */
 static const struct command_verb *const verbs[] = {
-    &command_serve_verb,   &command_demo_verb, &command_check_config_verb, &command_config_verb,
-    &command_lint_verb,    &command_ci_verb,   &command_quarantine_verb,   &command_ctl_verb,
-    &command_spool_verb,   &command_sink_verb, &command_load_verb,         &command_health_verb,
-    &command_version_verb, &command_help_verb, &command_print_verb,
+    &command_serve_verb,  &command_demo_verb,    &command_check_config_verb, &command_config_verb,
+    &command_lint_verb,   &command_ci_verb,      &command_quarantine_verb,   &command_ctl_verb,
+    &command_spool_verb,  &command_sink_verb,    &command_load_verb,         &command_send_verb,
+    &command_health_verb, &command_version_verb, &command_help_verb,         &command_print_verb,
 };
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]), WIDTH = 96 };
 
@@ -50,9 +50,9 @@ void
 command_add_overview(struct text *out)
 {
     text_add(out, "spangate: takes SkyWalking agents' data, judges it, keeps it, forwards it.\n"
-                  "usage: spangate VERB [flags]\n\n");
+                  "usage: spangate VERB [flags]; more of each: spangate help VERB\n\n");
     for (uint32_t i = 0; i < N_VERBS; i++)
-        if (verbs[i]->line != NULL)
+        if (verbs[i]->line != NULL && verbs[i] != &command_help_verb)
             text_addf(out, "  %-13s %s\n", verbs[i]->name, verbs[i]->line);
     text_add(out, "\n"
                   "  -c, --config FILE   settings        --set a.b=c   one setting, repeatable\n"

@@ -140,6 +140,7 @@ extern const struct command_verb command_ctl_verb;
 extern const struct command_verb command_spool_verb;
 extern const struct command_verb command_sink_verb;
 extern const struct command_verb command_load_verb;
+extern const struct command_verb command_send_verb;
 extern const struct command_verb command_demo_verb;
 
 /* The markdown of verb print, one function per document, in print_<document>.c. */

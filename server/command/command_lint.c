@@ -1,13 +1,11 @@
 /* The verb lint: verdicts on captured segments, offline. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/mem.h"
 #include "command/command.h"
+#include "command/input_file.h"
 #include "command/lint_report.h"
 #include "command/lint_rules.h"
 #include "command/lint_walk.h"
@@ -15,7 +13,6 @@
 #include "message/message.h"
 
 enum {
-    READ_BYTES = 1 << 16,
     FLUSH_BYTES = 1 << 16,
     SEGMENT_ID = 2,
 };
@@ -38,37 +35,6 @@ note_exit(struct lint *lint, int code)
 {
     if (lint->exit == COMMAND_OK)
         lint->exit = code;
-}
-
-static int
-exit_of_errno(int error_number)
-{
-    if (error_number == ENOENT || error_number == ENOTDIR || error_number == EISDIR)
-        return COMMAND_NO_INPUT;
-    return error_number == EACCES || error_number == EPERM ? COMMAND_PERMISSION : COMMAND_IO;
-}
-
-/* The whole file; "-" is standard input. Owner frees p. Gives errno, 0: fine. */
-static int
-read_file(const char *name, struct bytes *out)
-{
-    bool is_stdin = strcmp(name, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(name, "rb");
-    size_t n = 0, size = READ_BYTES;
-    uint8_t *p = mem_alloc(size);
-    *out = bytes_of(p, 0);
-    if (file == NULL)
-        return errno;
-    for (size_t got; (got = fread(p + n, 1, size - n, file)) > 0;) {
-        n += got;
-        if (n == size)
-            p = mem_resize(p, size *= 2);
-    }
-    int error_number = ferror(file) ? errno : 0;
-    if (!is_stdin)
-        fclose(file);
-    *out = bytes_of(p, n);
-    return error_number;
 }
 
 static void
@@ -149,7 +115,7 @@ lint_file(void *ctx, const char *name)
 {
     struct lint *lint = ctx;
     struct bytes content;
-    int error_number = read_file(name, &content);
+    int error_number = input_file_read(name, &content);
     const char *shown = strcmp(name, "-") == 0 ? "standard input" : name;
     lint->report.n_files++;
     if (error_number == 0) {
@@ -157,10 +123,10 @@ lint_file(void *ctx, const char *name)
     } else {
         struct text words = TEXT_EMPTY;
         text_addf(&words, "%s: %s", shown, strerror(error_number));
-        tell_unreadable(lint, shown, exit_of_errno(error_number), &words);
+        tell_unreadable(lint, shown, input_file_exit(error_number), &words);
     }
     lint_report_end_file(&lint->report, shown);
-    mem_free((void *)(uintptr_t)content.p);
+    input_file_free(&content);
 }
 
 static void
@@ -181,7 +147,7 @@ lint_argument(struct lint *lint, const char *name)
         return;
     struct text words = TEXT_EMPTY;
     text_addf(&words, "%s: %s", name, strerror(error_number));
-    tell_unreadable(lint, name, exit_of_errno(error_number), &words);
+    tell_unreadable(lint, name, input_file_exit(error_number), &words);
     lint_report_end_file(&lint->report, name);
 }
 

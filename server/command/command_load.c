@@ -101,12 +101,14 @@ add_json(struct text *out, const struct loadgen_result *result)
     text_addf(out,
               "{\"sent\":%llu,\"acknowledged\":%llu,\"failed\":%llu,\"unsent\":%llu,"
               "\"other\":%llu,\"seconds\":%.3f,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,"
-              "\"max_ms\":%.3f,\"injected\":{",
+              "\"max_ms\":%.3f,\"last_error\":",
               (unsigned long long)result->n_sent, (unsigned long long)result->n_acknowledged,
               (unsigned long long)result->n_failed, (unsigned long long)result->n_unsent,
               (unsigned long long)result->n_other, (double)result->elapsed_us / 1e6,
               (double)result->p50_us / 1e3, (double)result->p90_us / 1e3,
               (double)result->p99_us / 1e3, (double)result->max_us / 1e3);
+    text_add_json(out, bytes_str(result->last_error));
+    text_add(out, ",\"injected\":{");
     const char *comma = "";
     for (enum rule rule = 0; rule < RULE_COUNT; rule++) {
         if (result->injected[rule] == 0)

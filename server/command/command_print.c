@@ -5,6 +5,7 @@
 #include "base/http_path.h"
 #include "base/method.h"
 #include "command/command.h"
+#include "command/schema.h"
 
 static void
 print_errors(struct text *out)
@@ -94,13 +95,43 @@ print_methods(struct text *out)
     add_http_paths(out);
 }
 
+/* The key "config" of the chart's values: what "config example" shows, but out of force, since the
+ * defaults are the program's own. */
+static void
+print_chart_values(struct text *out)
+{
+    struct text example = TEXT_EMPTY;
+    conf_print_example(&example);
+    text_add(out, "config:\n");
+    for (const char *line = example.p; *line != '\0';) {
+        size_t n = strcspn(line, "\n");
+        bool is_prose = strncmp(line, "# ", 2) == 0 && line[2] != ' ';
+        size_t skip = line[0] == '#' && !is_prose ? 1 : 0; /* not built yet: says so at its end */
+        if (strncmp(line, "version:", 8) == 0)
+            text_add(out, "  ");
+        else if (n > 0 && !is_prose)
+            text_add(out, "  # ");
+        if (!is_prose) {
+            text_add_bytes(out, bytes_of(line + skip, n - skip));
+            text_add(out, "\n");
+        }
+        line += n + (line[n] == '\n');
+    }
+    text_fini(&example);
+}
+
 static const struct {
     const char *name;
     void (*print)(struct text *);
 } documents[] = {
-    {"options", conf_print_markdown}, {"metrics", command_print_metrics},
-    {"errors", print_errors},         {"methods", print_methods},
-    {"rules", command_print_rules},   {"diagnoses", command_print_diagnoses},
+    {"options", conf_print_markdown},
+    {"metrics", command_print_metrics},
+    {"errors", print_errors},
+    {"methods", print_methods},
+    {"rules", command_print_rules},
+    {"diagnoses", command_print_diagnoses},
+    {"chart-values", print_chart_values},
+    {"chart-schema", schema_add_chart},
 };
 enum { N_DOCUMENTS = sizeof(documents) / sizeof(documents[0]) };
 
@@ -128,8 +159,8 @@ const struct command_verb command_print_verb = {
     .arguments = "DOCUMENT",
     .least = 1,
     .most = 1,
-    .help = "Prints a document made from the tables, in markdown: options, metrics, errors,\n"
-            "methods, rules or diagnoses. For docs/.\n"
+    .help = "Prints a document made from the tables. For docs/, in markdown: options, metrics,\n"
+            "errors, methods, rules or diagnoses. For the chart: chart-values, chart-schema.\n"
             "\n"
             "Examples:\n"
             "  spangate print options > docs/configuration.md\n"

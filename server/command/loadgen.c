@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/queue.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -34,6 +35,9 @@ static const char *const language_names[LOADGEN_COUNT] = {"go", "java", "python"
 
 struct call {
     struct loadgen *loadgen;
+    STAILQ_ENTRY(call) link; /* among the refused */
+    enum method method;
+    bool is_again; /* sent for the second time */
     struct text data;
     struct bytes slice;
     uint64_t due_us;
@@ -51,10 +55,11 @@ struct loadgen {
     struct grpc_channel **channels;
     struct net_address target;
     uint64_t start_us, end_us;
-    bool made_all;
+    bool made_all, is_closing;
     uint64_t n_made;   /* segments put into calls */
     uint32_t n_chores; /* properties and keep-alives sent: two per instance */
-    uint32_t n_calls;  /* in flight */
+    uint32_t n_calls;  /* in flight or refused */
+    STAILQ_HEAD(, call) refused;
     uint32_t next_channel;
     uint64_t random;
     struct text segment; /* scratch */
@@ -140,11 +145,23 @@ note_success(struct loadgen *loadgen, const struct call *call)
 }
 
 static void
+end_call(struct call *call)
+{
+    text_fini(&call->data);
+    mem_free(call);
+}
+
+static void
 on_done(void *ctx, const struct grpc_answer *answer)
 {
     struct call *call = ctx;
     struct loadgen *loadgen = call->loadgen;
     CHECK_OBJ(loadgen, LOADGEN_MAGIC);
+    /* As gRPC's libraries: what nobody has begun to work on goes out once more. */
+    if (answer->err == ERR_STREAM_REFUSED && !call->is_again && !loadgen->is_closing) {
+        STAILQ_INSERT_TAIL(&loadgen->refused, call, link);
+        return;
+    }
     loadgen->n_calls--;
     if (answer->err == ERR_OK && answer->status == GRPC_OK) {
         note_success(loadgen, call);
@@ -153,8 +170,7 @@ on_done(void *ctx, const struct grpc_answer *answer)
         snprintf(loadgen->result.last_error, sizeof(loadgen->result.last_error), "%s (%s) %.*s",
                  err_words(answer->err), err_status_name(answer->status), BYTES_ARG(answer->text));
     }
-    text_fini(&call->data);
-    mem_free(call);
+    end_call(call);
 }
 
 static void
@@ -181,20 +197,40 @@ find_channel(struct loadgen *loadgen)
 }
 
 static void
-start_call(struct loadgen *loadgen, struct grpc_channel *channel, struct call *call,
-           enum method method)
+send_call(struct grpc_channel *channel, struct call *call)
 {
     call->slice = text_bytes(&call->data);
     struct grpc_request_settings request = {
-        .path = method_row(method)->path,
+        .path = method_row(call->method)->path,
         .slices = &call->slice,
         .n_slices = 1,
         .timeout_us = CALL_TIMEOUT_US,
         .ctx = call,
         .on_done = on_done,
     };
-    loadgen->n_calls++;
     grpc_channel_start(channel, &request);
+}
+
+static void
+start_call(struct loadgen *loadgen, struct grpc_channel *channel, struct call *call,
+           enum method method)
+{
+    call->method = method;
+    loadgen->n_calls++;
+    send_call(channel, call);
+}
+
+static void
+send_refused(struct loadgen *loadgen)
+{
+    struct call *call;
+    struct grpc_channel *channel;
+    while ((call = STAILQ_FIRST(&loadgen->refused)) != NULL &&
+           (channel = find_channel(loadgen)) != NULL) {
+        STAILQ_REMOVE_HEAD(&loadgen->refused, link);
+        call->is_again = true;
+        send_call(channel, call);
+    }
 }
 
 static enum rule
@@ -331,6 +367,7 @@ on_alarm(void *ctx)
         loadgen->end_us = now_us;
     /* One round after the end, too: what fell due since the round before. */
     bool is_past = now_us >= loadgen->end_us;
+    send_refused(loadgen);
     if (!loadgen->made_all)
         make_calls(loadgen, now_us);
     loadgen->made_all = is_past;
@@ -361,6 +398,13 @@ open_channels(struct loadgen *loadgen)
 static void
 close_channels(struct loadgen *loadgen)
 {
+    struct call *call;
+    loadgen->is_closing = true;
+    while ((call = STAILQ_FIRST(&loadgen->refused)) != NULL) {
+        STAILQ_REMOVE_HEAD(&loadgen->refused, link);
+        loadgen->result.n_failed += call->n_segments;
+        end_call(call);
+    }
     for (uint32_t i = 0; i < loadgen->settings.connections; i++)
         grpc_channel_free(&loadgen->channels[i]);
     mem_free(loadgen->channels);
@@ -393,6 +437,7 @@ loadgen_start(const struct loadgen_settings *settings, struct loadgen **out)
     struct loadgen *loadgen = mem_new(struct loadgen);
     loadgen->magic = LOADGEN_MAGIC;
     loadgen->settings = *settings;
+    STAILQ_INIT(&loadgen->refused);
     loadgen->random = settings->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     loadgen->loop = loop_new();
     loadgen->alarm = loop_alarm_new(loadgen->loop, on_alarm, loadgen);
