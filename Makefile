@@ -233,7 +233,8 @@ bench-durable: $(BINARY) $(BENCH)/driver $(BENCH)/null_sink $(BENCH)/group_commi
 # Checks. Each step's last line is "N passed, N failed"; tests/run-steps.sh adds them up.
 PYTHON := /usr/bin/python3
 SHAPED := $(wildcard server/*/*.[ch] server/*/*/*.[ch] tests/unit/*/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch] tests/torture/*.[ch])
-GENERATED := options:configuration metrics:metrics errors:errors methods:protocol rules:rules diagnoses:diagnoses
+GENERATED := options:configuration.md metrics:metrics.md errors:errors.md methods:protocol.md rules:rules.md \
+	diagnoses:diagnoses.md man1:man/spangate.1 man5:man/spangate.yaml.5
 
 .PHONY: lint size format format-check gen gen-check
 lint: ## layers, tables, sizes, banned calls
@@ -251,13 +252,13 @@ format-check:
 
 gen: $(BINARY) ## stores what the program prints of itself: docs/configuration.md, docs/metrics.md ...
 	@for pair in $(GENERATED); do \
-		$(BINARY) print $${pair%%:*} >$(BUILD)/print.md && mv $(BUILD)/print.md docs/$${pair##*:}.md || exit 1; done
+		$(BINARY) print $${pair%%:*} >$(BUILD)/print.md && mv $(BUILD)/print.md docs/$${pair##*:} || exit 1; done
 	@$(PYTHON) config/make_chart.py $(BINARY)
 
 gen-check: $(BINARY)
 	@for pair in $(GENERATED); do \
-		$(BINARY) print $${pair%%:*} | cmp -s - docs/$${pair##*:}.md || \
-		{ echo "docs/$${pair##*:}.md is not what the program prints: make gen"; exit 1; }; done
+		$(BINARY) print $${pair%%:*} | cmp -s - docs/$${pair##*:} || \
+		{ echo "docs/$${pair##*:} is not what the program prints: make gen"; exit 1; }; done
 	@$(PYTHON) config/make_chart.py $(BINARY) --check
 
 .PHONY: check check-proto check-system check-fault check-package check-agents check-kafka check-chart

@@ -66,10 +66,8 @@ read_token(struct admin_client *client)
 int
 admin_client_open(struct admin_client *client, const struct command_input *in)
 {
-    static const char *const sets[] = {
-        "upstream.kind=discard"}; /* a missing backend is no matter */
     *client = (struct admin_client){.in = in};
-    int result = command_load_conf(in, sets, 1, &client->conf);
+    int result = command_load_part(in, &client->conf);
     if (result == COMMAND_OK)
         result = find_address(client);
     if (result == COMMAND_OK)

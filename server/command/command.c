@@ -17,12 +17,15 @@
 
 /* In the order of "spangate help". */
 static const struct command_verb *const verbs[] = {
-    &command_serve_verb,  &command_demo_verb,    &command_check_config_verb, &command_config_verb,
-    &command_lint_verb,   &command_ci_verb,      &command_quarantine_verb,   &command_ctl_verb,
-    &command_spool_verb,  &command_sink_verb,    &command_load_verb,         &command_send_verb,
-    &command_health_verb, &command_version_verb, &command_help_verb,         &command_print_verb,
+    &command_serve_verb,      &command_demo_verb,    &command_check_config_verb,
+    &command_config_verb,     &command_explain_verb, &command_doctor_verb,
+    &command_lint_verb,       &command_ci_verb,      &command_quarantine_verb,
+    &command_ctl_verb,        &command_spool_verb,   &command_sink_verb,
+    &command_load_verb,       &command_send_verb,    &command_health_verb,
+    &command_completion_verb, &command_version_verb, &command_help_verb,
+    &command_print_verb,
 };
-enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]), WIDTH = 96 };
+enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]), WIDTH = 96, COLUMN = 33 };
 
 const struct command_verb *
 command_find(const char *name)
@@ -46,14 +49,39 @@ command_at(uint32_t i)
     return verbs[i];
 }
 
+/* The listed verb of that place in the list, from 0; NULL beyond the last. */
+static const struct command_verb *
+listed_at(uint32_t wanted)
+{
+    for (uint32_t i = 0; i < N_VERBS; i++)
+        if (verbs[i]->line != NULL && wanted-- == 0)
+            return verbs[i];
+    return NULL;
+}
+
+/* Two columns, read downwards, so that all of it fits one screen. */
+static void
+add_verbs(struct text *out)
+{
+    uint32_t n = 0;
+    while (listed_at(n) != NULL)
+        n++;
+    uint32_t n_rows = (n + 1) / 2;
+    for (uint32_t i = 0; i < n_rows; i++) {
+        const struct command_verb *left = listed_at(i), *right = listed_at(i + n_rows);
+        text_addf(out, "  %-12s %-*s", left->name, right != NULL ? COLUMN : 0, left->line);
+        if (right != NULL)
+            text_addf(out, " %-12s %s", right->name, right->line);
+        text_add(out, "\n");
+    }
+}
+
 void
 command_add_overview(struct text *out)
 {
     text_add(out, "spangate: takes SkyWalking agents' data, judges it, keeps it, forwards it.\n"
                   "usage: spangate VERB [flags]; more of each: spangate help VERB\n\n");
-    for (uint32_t i = 0; i < N_VERBS; i++)
-        if (verbs[i]->line != NULL && verbs[i] != &command_help_verb)
-            text_addf(out, "  %-13s %s\n", verbs[i]->name, verbs[i]->line);
+    add_verbs(out);
     text_add(out, "\n"
                   "  -c, --config FILE   settings        --set a.b=c   one setting, repeatable\n"
                   "  --addr ADDRESS      of a service    --format F    table or json\n"
@@ -146,6 +174,22 @@ exit_of(enum err err)
     return err == ERR_PERMISSION ? COMMAND_PERMISSION : COMMAND_NO_INPUT;
 }
 
+static int
+load(const struct command_input *in, const struct conf_input *input, const struct conf **out)
+{
+    struct conf_diags diags = {0};
+    struct text text = TEXT_EMPTY;
+    enum err err = conf_load(input, &diags, out);
+    conf_diags_print(&diags, in->color_error, &text);
+    if (text.n > 0)
+        fputs(text.p, stderr);
+    text_fini(&text);
+    if (in->told != NULL)
+        conf_diags_print(&diags, false, in->told);
+    conf_diags_fini(&diags);
+    return exit_of(err);
+}
+
 int
 command_load_conf(const struct command_input *in, const char *const *more_sets,
                   uint32_t n_more_sets, const struct conf **out)
@@ -163,18 +207,29 @@ command_load_conf(const struct command_input *in, const char *const *more_sets,
         .check_tls = tls_check_files,
         .check_kafka = kafka_setup_check,
     };
-    struct conf_diags diags = {0};
-    struct text text = TEXT_EMPTY;
-    enum err err = conf_load(&input, &diags, out);
-    conf_diags_print(&diags, in->color_error, &text);
-    if (text.n > 0)
-        fputs(text.p, stderr);
-    text_fini(&text);
-    if (in->told != NULL)
-        conf_diags_print(&diags, false, in->told);
-    conf_diags_fini(&diags);
+    int result = load(in, &input, out);
     mem_free(sets);
-    return exit_of(err);
+    return result;
+}
+
+int
+command_load_part(const struct command_input *in, const struct conf **out)
+{
+    struct conf_input input = {
+        .file = in->config_file,
+        .environment = environ,
+        .sets = in->sets,
+        .n_sets = in->n_sets,
+        .is_part = true,
+    };
+    return load(in, &input, out);
+}
+
+int
+command_load_file(const struct command_input *in, const struct conf **out)
+{
+    struct conf_input input = {.file = in->config_file, .is_part = true};
+    return load(in, &input, out);
 }
 
 bool

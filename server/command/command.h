@@ -12,21 +12,13 @@
 
 #include "base/text.h"
 #include "conf/conf.h"
+#include "tables/exits.h"
 
-/* What the process answers (product.md 2). */
+/* What the process answers: tables/exits.h. */
 enum command_exit {
-    COMMAND_OK = 0,
-    COMMAND_FOUND = 1,        /* findings, or a negative verdict */
-    COMMAND_USAGE = 64,       /* the command line */
-    COMMAND_DATA = 65,        /* bad input data */
-    COMMAND_NO_INPUT = 66,    /* no such input */
-    COMMAND_UNAVAILABLE = 69, /* daemon or backend unreachable */
-    COMMAND_BUG = 70,
-    COMMAND_SYSTEM = 71, /* bind, operating system */
-    COMMAND_IO = 74,
-    COMMAND_LOCKED = 75, /* spool held by another process */
-    COMMAND_PERMISSION = 77,
-    COMMAND_CONFIG = 78,
+#define EXIT(token, number, words, next) COMMAND_##token = (number),
+    EXITS(EXIT)
+#undef EXIT
 };
 
 enum command_argument { FLAG_ALONE, FLAG_VALUE, FLAG_OPTIONAL_VALUE /* --sink[=DIR] */ };
@@ -108,6 +100,11 @@ void command_tell(const struct command_input *, const char *format, ...)
  * COMMAND_CONFIG, COMMAND_NO_INPUT, COMMAND_PERMISSION. */
 int command_load_conf(const struct command_input *, const char *const *more_sets,
                       uint32_t n_more_sets, const struct conf **out);
+/* What -c, the environment and --set say, to look at, not to run: a missing backend is no
+ * matter. */
+int command_load_part(const struct command_input *, const struct conf **out);
+/* The file of -c alone, without the environment, to look at. */
+int command_load_file(const struct command_input *, const struct conf **out);
 /* Where one connects to reach a listener: loopback in place of "any address" and of the name.
  * False: it does not fit. */
 bool command_reachable(const char *address, char *out, size_t size);
@@ -142,10 +139,16 @@ extern const struct command_verb command_sink_verb;
 extern const struct command_verb command_load_verb;
 extern const struct command_verb command_send_verb;
 extern const struct command_verb command_demo_verb;
+extern const struct command_verb command_explain_verb;
+extern const struct command_verb command_completion_verb;
+extern const struct command_verb command_doctor_verb;
 
 /* The markdown of verb print, one function per document, in print_<document>.c. */
 void command_print_metrics(struct text *);
 void command_print_diagnoses(struct text *);
 void command_print_rules(struct text *);
+/* Man pages, in roff. */
+void command_print_man1(struct text *);
+void command_print_man5(struct text *);
 
 #endif

@@ -33,6 +33,12 @@ static const struct option common[] = {
 };
 enum { N_COMMON = sizeof(common) / sizeof(common[0]) };
 
+const char *
+command_flags_common_at(uint32_t i)
+{
+    return i < N_COMMON ? common[i].name : NULL;
+}
+
 static bool
 color_by_itself(int descriptor)
 {

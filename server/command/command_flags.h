@@ -18,6 +18,8 @@ void command_flags_init(struct command_flags *, int argc);
 void command_flags_fini(struct command_flags *);
 /* Flags in front of the verb; n_read: where the verb stands. */
 int command_flags_read_common(struct command_flags *, int argc, char **argv, int *n_read);
+/* The long names that every verb takes; NULL beyond the last. */
+const char *command_flags_common_at(uint32_t i);
 /* argv[0] is the verb; in.verb is set. Flags and arguments may be mixed. */
 int command_flags_read(struct command_flags *, int argc, char **argv);
 

@@ -11,9 +11,8 @@ enum { TIMEOUT_MS = 2000, ADDRESS_MAX = 300 };
 static int
 address_of_conf(const struct command_input *in, char *out)
 {
-    static const char *const sets[] = {"upstream.kind=discard"};
     const struct conf *conf = NULL;
-    int result = command_load_conf(in, sets, 1, &conf);
+    int result = command_load_part(in, &conf);
     if (result != COMMAND_OK)
         return result;
     if (conf->telemetry.address[0] == '\0')
@@ -67,7 +66,7 @@ static const struct command_flag flags[] = {{"ready", FLAG_ALONE}, {NULL, FLAG_A
 const struct command_verb command_health_verb = {
     .name = "health",
     .run = run,
-    .line = "whether a running service lives, or is ready",
+    .line = "alive? ready? the exec probe",
     .arguments = "",
     .flags = flags,
     .help = "Asks the telemetry port. Exit 0: yes; 1: no; 69: it does not answer within 2 s.\n"

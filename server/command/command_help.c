@@ -20,7 +20,7 @@ run(const struct command_input *in)
 const struct command_verb command_help_verb = {
     .name = "help",
     .run = run,
-    .line = "this list, or the help of one verb",
+    .line = "this list, or help of one verb",
     .arguments = "[VERB]",
     .most = 1,
     .help = "Prints the list of verbs, or what one of them does and which flags it takes.\n"

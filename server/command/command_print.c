@@ -132,6 +132,8 @@ static const struct {
     {"diagnoses", command_print_diagnoses},
     {"chart-values", print_chart_values},
     {"chart-schema", schema_add_chart},
+    {"man1", command_print_man1},
+    {"man5", command_print_man5},
 };
 enum { N_DOCUMENTS = sizeof(documents) / sizeof(documents[0]) };
 
@@ -161,6 +163,7 @@ const struct command_verb command_print_verb = {
     .most = 1,
     .help = "Prints a document made from the tables. For docs/, in markdown: options, metrics,\n"
             "errors, methods, rules or diagnoses. For the chart: chart-values, chart-schema.\n"
+            "Man pages: man1, man5.\n"
             "\n"
             "Examples:\n"
             "  spangate print options > docs/configuration.md\n"

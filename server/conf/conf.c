@@ -219,12 +219,15 @@ conf_file(const struct conf *conf)
 void
 conf_add_origin(const struct conf *conf, struct text *text)
 {
-    uint32_t n_environment = 0, n_flags = 0;
+    uint32_t n_environment = 0, n_flags = 0, n_satellite = 0;
     for (uint32_t i = 0; i < N_ROWS; i++) {
         n_environment += conf->own->settings[i].origin == CONF_FROM_ENVIRONMENT;
+        n_satellite += conf->own->settings[i].origin == CONF_FROM_SATELLITE;
         n_flags += conf->own->settings[i].origin == CONF_FROM_FLAG;
     }
     text_add(text, conf->own->file != NULL ? conf->own->file : "defaults");
+    if (n_satellite > 0)
+        text_addf(text, ", %u from SATELLITE_ variables", n_satellite);
     if (n_environment > 0)
         text_addf(text, ", %u setting%s from the environment", n_environment,
                   n_environment == 1 ? "" : "s");

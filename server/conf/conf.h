@@ -91,7 +91,7 @@ const struct conf *conf_ref(const struct conf *);
 void conf_unref(const struct conf **);
 
 /* What was found while loading. */
-enum conf_severity { CONF_WARNING, CONF_ERROR };
+enum conf_severity { CONF_NOTICE /* counts for nothing */, CONF_WARNING, CONF_ERROR };
 struct conf_diag {
     enum conf_severity severity;
     uint16_t code;           /* of OPTION_CODES: 12 is "C012" */
@@ -108,7 +108,7 @@ struct conf_diag {
 struct conf_diags {
     struct conf_diag *items;
     uint32_t n;
-    uint32_t n_errors, n_warnings;
+    uint32_t n_errors, n_warnings, n_notices;
 };
 void conf_diags_fini(struct conf_diags *);
 /* "file:5:5: error C012: ..." with the line, the caret and the suggestion; no last line. */
@@ -157,6 +157,7 @@ struct conf_input {
     char *const *environment; /* as environ; NULL: empty */
     const char *const *sets;  /* "a.b=c" */
     uint32_t n_sets;
+    bool is_part;                     /* to look at, not to run: a missing backend is no fault */
     const struct conf_system *system; /* NULL: read */
     /* The first fault of the files, in words; NULL: they are not looked at. */
     enum conf_tls_fault (*check_tls)(const struct conf_tls_files *, struct text *why);
@@ -170,6 +171,8 @@ enum err conf_load(const struct conf_input *, struct conf_diags *,
                    const struct conf **out) MUST_CHECK;
 /* The file it was read from; NULL: none. */
 const char *conf_file(const struct conf *);
+/* "error", "warning", "notice". */
+const char *conf_severity_word(enum conf_severity);
 /* "spangate.yaml, 2 settings from the environment, 1 from flags" or "defaults". */
 void conf_add_origin(const struct conf *, struct text *);
 
@@ -195,6 +198,14 @@ bool conf_parse_percent(const char *text, double *percent);
 void conf_add_size(struct text *, uint64_t n_bytes);
 void conf_add_duration(struct text *, uint64_t ms);
 
+/* The value of the setting of this path as it would be written; secrets are masked. */
+void conf_add_setting(const struct conf *, const char *path, struct text *);
+/* The paths of all settings, in the order of the table; NULL beyond the last. */
+const char *conf_setting_at(uint32_t i);
+/* What a section is for: "buffer.disk", n characters of it; NULL: there is none. */
+const char *conf_section_sentence(const char *path, size_t n);
+/* One of them in words: what it is, its default, bounds, and when a change takes effect. */
+void conf_explain_setting(const char *path, struct text *);
 /* Every setting with its value and origin; secrets are masked. */
 void conf_print_show(const struct conf *, bool json, struct text *);
 /* The whole file with its comments and defaults. */

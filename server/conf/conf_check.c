@@ -300,7 +300,7 @@ check_upstream(struct conf_loading *loading, const struct own_listener *listener
         return;
     struct conf_place place = conf_loading_place(loading, "upstream.addresses");
     if (is_oap && addresses->n == 0 && !conf_loading_is_bad(loading, "upstream.addresses") &&
-        !loading->has_unknown_keys)
+        !loading->has_unknown_keys && !loading->input->is_part)
         conf_diag_add(loading->diags, CONF_ERROR, 30, &place, NULL,
                       "upstream.addresses is empty: there is nowhere to forward to; set it, or try "
                       "without OAP: spangate serve --sink");

@@ -43,8 +43,10 @@ conf_diag_add(struct conf_diags *diags, enum conf_severity severity, uint16_t co
 {
     if (severity == CONF_ERROR)
         diags->n_errors++;
-    else
+    else if (severity == CONF_WARNING)
         diags->n_warnings++;
+    else
+        diags->n_notices++;
     if (!conf_diag_has_room(diags))
         return;
     if (diags->items == NULL)
@@ -221,10 +223,17 @@ add_caret(const struct conf_diag *diag, struct text *out)
         text_addf(out, "  did you mean \"%s\"?", diag->suggestion);
 }
 
+const char *
+conf_severity_word(enum conf_severity severity)
+{
+    static const char *const words[] = {"notice", "warning", "error"};
+    return words[severity];
+}
+
 static void
 add_diag(const struct conf_diag *diag, bool color, struct text *out)
 {
-    bool is_error = diag->severity == CONF_ERROR;
+    static const char *const colors[] = {"\033[1m", "\033[1;33m", "\033[1;31m"};
     if (diag->file[0] != '\0') {
         text_add_plain(out, bytes_str(diag->file), 256);
         if (diag->line > 0)
@@ -232,8 +241,8 @@ add_diag(const struct conf_diag *diag, bool color, struct text *out)
         text_add(out, ": ");
     }
     if (color)
-        text_add(out, is_error ? "\033[1;31m" : "\033[1;33m");
-    text_add(out, is_error ? "error" : "warning");
+        text_add(out, colors[diag->severity]);
+    text_add(out, conf_severity_word(diag->severity));
     if (color)
         text_add(out, "\033[0m");
     text_addf(out, " C%03u: %s", diag->code, diag->text);
@@ -249,7 +258,7 @@ conf_diags_print(const struct conf_diags *diags, bool color, struct text *out)
 {
     for (uint32_t i = 0; i < diags->n; i++)
         add_diag(&diags->items[i], color, out);
-    uint32_t n_all = diags->n_errors + diags->n_warnings;
+    uint32_t n_all = diags->n_errors + diags->n_warnings + diags->n_notices;
     if (n_all > diags->n)
         text_addf(out, "and %u more\n", n_all - diags->n);
 }

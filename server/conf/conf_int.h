@@ -95,7 +95,13 @@ struct conf_place {
     uint32_t end_line;
 };
 
-enum conf_origin { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_ENVIRONMENT, CONF_FROM_FLAG };
+enum conf_origin {
+    CONF_FROM_DEFAULT,
+    CONF_FROM_FILE,
+    CONF_FROM_SATELLITE, /* a variable of SkyWalking Satellite */
+    CONF_FROM_ENVIRONMENT,
+    CONF_FROM_FLAG,
+};
 
 /* What is known of one row's value, beside the value. */
 struct conf_setting {
@@ -198,6 +204,8 @@ struct conf_place conf_loading_place(const struct conf_loading *, const char *pa
 /* conf_env.c */
 /* Replaces ${...} and $$ in all scalars below. */
 void conf_env_expand(struct conf_loading *, struct conf_node *);
+/* conf_satellite_env.c: SATELLITE_* of the environment. */
+void conf_satellite_apply(struct conf_loading *);
 /* SPANGATE_A__B of the environment, then --set. */
 void conf_env_apply(struct conf_loading *);
 void conf_env_apply_sets(struct conf_loading *);

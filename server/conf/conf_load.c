@@ -336,6 +336,7 @@ conf_load(const struct conf_input *input, struct conf_diags *diags, const struct
         yaml = text_bytes(&file);
     if (input->file != NULL && err == ERR_OK)
         apply_yaml(&loading, yaml);
+    conf_satellite_apply(&loading);
     conf_env_apply(&loading);
     conf_env_apply_sets(&loading);
     conf_check(&loading);

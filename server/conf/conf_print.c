@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "conf/conf_int.h"
 
@@ -126,6 +127,14 @@ conf_add_hash(const struct conf *conf, struct text *out)
     text_fini(&all);
 }
 
+void
+conf_add_setting(const struct conf *conf, const char *path, struct text *text)
+{
+    const struct conf_row *row = conf_row_find(path);
+    check(row != NULL);
+    conf_add_value(conf, row, text);
+}
+
 static void
 add_origin(struct text *text, const struct conf_setting *setting)
 {
@@ -146,7 +155,7 @@ add_origin(struct text *text, const struct conf_setting *setting)
 static const char *
 origin_word(enum conf_origin origin)
 {
-    static const char *const words[] = {"default", "file", "env", "flag"};
+    static const char *const words[] = {"default", "file", "satellite", "env", "flag"};
     return words[origin];
 }
 
@@ -354,6 +363,40 @@ add_markdown_codes(struct text *out)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         text_addf(out, "| C%03u | %s | %s |\n", numbers[i], conf_code_words(numbers[i]),
                   conf_code_advice(numbers[i]));
+}
+
+const char *
+conf_setting_at(uint32_t i)
+{
+    return i < conf_row_count() ? conf_row_at(i)->path : NULL;
+}
+
+const char *
+conf_section_sentence(const char *path, size_t n)
+{
+    const struct conf_section_row *row;
+    for (uint32_t i = 0; (row = conf_section_at(i)) != NULL; i++)
+        if (strlen(row->path) == n && strncmp(row->path, path, n) == 0)
+            return row->sentence;
+    return NULL;
+}
+
+void
+conf_explain_setting(const char *path, struct text *out)
+{
+    const struct conf_row *row = conf_row_find(path);
+    struct text words = TEXT_EMPTY;
+    check(row != NULL);
+    text_addf(out, "%s; %s; default %s", row->sentence, type_words(row, &words),
+              row->value[0] != '\0' ? row->value : "\"\"");
+    if (row->least[0] != '\0') {
+        text_add(out, "; ");
+        add_bounds(out, row);
+    }
+    text_addf(out, "; %s", row->is_live ? "a reload takes it up" : "a change needs a restart");
+    if (row->later != 0)
+        text_addf(out, "; C%03u: %s", row->later, conf_code_words(row->later));
+    text_fini(&words);
 }
 
 void

@@ -175,8 +175,8 @@
 
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
- * against the machine, 60-69 Kafka, 101-199 what is not built yet. Gone, never to be used again: 101 to
- * 104, 106 to 113, 115 to 118. */
+ * against the machine, 60-69 Kafka, 70-79 SkyWalking Satellite's variables, 101-199 what is not built yet.
+ * Gone, never to be used again: 101 to 104, 106 to 113, 115 to 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -234,6 +234,8 @@
     CODE(63,  "a topic that cannot be",                     "left: segments, metrics, meters, managements, profilings or logs; right: 1 to 249 of a-z A-Z 0-9 . _ -") \
     CODE(64,  "some data has no way to OAP",                "OAP reads no topic of it: set upstream.addresses too, else it is answered OK and counted as dropped (policy)") \
     CODE(65,  "Kafka settings without effect",              "set upstream.kind: kafka, or remove upstream.kafka") \
+    CODE(70,  "a variable of SkyWalking Satellite is taken over", "nothing; spangate config convert --from satellite writes a file instead") \
+    CODE(71,  "a variable of SkyWalking Satellite has no effect", "remove it, or see docs/migrate-from-satellite.md") \
     CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port")
 /* clang-format on */
 

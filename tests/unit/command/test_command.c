@@ -96,6 +96,8 @@ every_help_fits_and_ends_in_two_examples(void **state)
         if (n_lines > 24)
             print_message("%s: %zu lines\n", verb->name, n_lines);
         assert_true(n_lines <= 24);
+        if (verb->line != NULL)
+            assert_in_range(strlen(verb->line), 1, 33); /* two columns in the list of verbs */
         const char *examples = strstr(text.p, "\nExamples:\n  spangate ");
         assert_non_null(examples);
         n_lines = 0;
@@ -192,8 +194,6 @@ check_config_answers_by_exit_code(void **state)
                      COMMAND_CONFIG);
     assert_non_null(strstr(out, "{\"errors\": 1, \"warnings\": 0, \"diagnostics\": [\n "
                                 "{\"severity\": \"error\", \"code\": \"C012\", \"file\": "));
-    assert_int_equal(check_file(" --online", good), COMMAND_USAGE);
-    assert_non_null(strstr(told, "--online is not built yet"));
     assert_int_equal(spangate("check-config -c /nonexistent"), COMMAND_NO_INPUT);
     assert_int_equal(spangate("check-config --set upstream.kind=sink --set buffer.mode=memory -q"),
                      COMMAND_OK);
