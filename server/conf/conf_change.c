@@ -1,7 +1,8 @@
-/* What differs between two snapshots: for a reload. */
+/* What differs between two snapshots, and a hash that tells them apart: for a reload. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/hash.h"
 #include "conf/conf_int.h"
 
 static bool
@@ -50,4 +51,21 @@ conf_each_change(const struct conf *before, const struct conf *after, conf_chang
     for (uint32_t i = 0; i < conf_row_count(); i++)
         if (!is_same(before, after, conf_row_at(i)))
             on_change(ctx, conf_row_at(i)->path, conf_row_at(i)->is_live);
+}
+
+void
+conf_add_hash(const struct conf *conf, struct text *out)
+{
+    struct text all = TEXT_EMPTY;
+    for (uint32_t i = 0; i < conf_row_count(); i++) {
+        const struct conf_row *row = conf_row_at(i);
+        text_addf(&all, "%s=", row->path);
+        if (conf_setting_of(conf, row)->is_auto)
+            text_add(&all, "auto");
+        else
+            conf_add_value(conf, row, &all);
+        text_add(&all, "\n");
+    }
+    text_addf(out, "%016llx", (unsigned long long)hash_bytes_seeded(text_bytes(&all), 0));
+    text_fini(&all);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "conf/conf_int.h"
 
 #define MASK "********"
@@ -108,23 +107,6 @@ conf_add_value(const struct conf *conf, const struct conf_row *row, struct text 
         text_add(text, row->words.items[*(const uint32_t *)field]);
     else
         add_text(text, row, *(const char *const *)field);
-}
-
-void
-conf_add_hash(const struct conf *conf, struct text *out)
-{
-    struct text all = TEXT_EMPTY;
-    for (uint32_t i = 0; i < conf_row_count(); i++) {
-        const struct conf_row *row = conf_row_at(i);
-        text_addf(&all, "%s=", row->path);
-        if (conf_setting_of(conf, row)->is_auto)
-            text_add(&all, "auto");
-        else
-            conf_add_value(conf, row, &all);
-        text_add(&all, "\n");
-    }
-    text_addf(out, "%016llx", (unsigned long long)hash_bytes_seeded(text_bytes(&all), 0));
-    text_fini(&all);
 }
 
 void

@@ -21,6 +21,7 @@
 #include "daemon/daemon_notify.h"
 #include "daemon/daemon_quarantine.h"
 #include "daemon/daemon_reload.h"
+#include "daemon/daemon_report.h"
 #include "daemon/daemon_watch.h"
 #include "net/loop.h"
 #include "net/resolver.h"
@@ -460,6 +461,7 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
         return err;
     }
     set_up_workers(daemon, settings->watch);
+    daemon->report = daemon_report_new(daemon);
     if (settings->own_signals) {
         set_up_signals(daemon);
         daemon_notify_start(daemon);
@@ -502,6 +504,7 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     daemon->state = DAEMON_STOPS;
     daemon_notify_end(daemon);
     daemon_watch_free(&daemon->watch);
+    daemon_report_free(&daemon->report);
     loop_timer_cancel(&daemon->second);
     loop_timer_cancel(&daemon->delay);
     loop_timer_cancel(&daemon->memory);

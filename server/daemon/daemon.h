@@ -5,6 +5,7 @@
  * daemon_ledger  in = forwarded + held + quarantined + dropped
  * daemon_notify  what the service manager is told
  * daemon_watch   reload.watch
+ * daemon_report  telemetry.oap
  * worker         a thread with a loop, an endpoint, a store and a way to the backend
  * spooler        the one thread that touches the disk
  * spool_counter  what the spools count, as metrics

@@ -237,6 +237,12 @@ daemon_admin_open(struct daemon *daemon, const char *revision, struct text *why)
 }
 
 void
+daemon_admin_expose(struct daemon *daemon, struct text *out)
+{
+    expose_text(&daemon->admin->source, false, out);
+}
+
+void
 daemon_admin_close(struct daemon_admin **admin)
 {
     if (*admin == NULL)

@@ -26,6 +26,7 @@ enum daemon_state {
 };
 
 struct daemon_admin;
+struct daemon_report;
 struct daemon_watch;
 struct service_manager;
 struct daemon_quarantine;
@@ -62,6 +63,7 @@ struct daemon {
     struct daemon_admin *admin;
     struct service_manager *manager; /* NULL: no service manager listens */
     struct daemon_watch *watch;      /* NULL: reload.watch is off */
+    struct daemon_report *report;    /* NULL: telemetry.oap is off */
     struct daemon_quarantine *quarantine;
     struct instances *instances;
     _Atomic uint32_t n_sightings; /* hand-overs on their way here; any thread */

@@ -20,6 +20,7 @@ enum {
     EVENTS_PER_TURN = 256,
     LAST_REPORTS_US = 1000 * 1000,
     POLL_MS = 50,
+    LOOK_US = 100 * 1000,   /* librdkafka 2.0.2 does not wake us for every event */
     AGAIN_US = 1000 * 1000, /* before a new producer follows one that failed for good */
 };
 static const uint64_t ONE = 1; /* what the descriptor is written */
@@ -29,7 +30,7 @@ struct kafka_producer {
     struct kafka_producer_settings settings;
     int descriptor;
     struct loop_watch *watch;
-    struct loop_timer again;
+    struct loop_timer again, look;
     rd_kafka_t *handle; /* NULL: between two */
     rd_kafka_queue_t *queue;
     rd_kafka_topic_t *topics[KAFKA_TOPIC_COUNT];
@@ -282,13 +283,8 @@ wake(struct kafka_producer *producer)
 }
 
 static void
-on_readable(void *ctx)
+serve(struct kafka_producer *producer)
 {
-    struct kafka_producer *producer = ctx;
-    uint64_t count;
-    CHECK_OBJ(producer, PRODUCER_MAGIC);
-    ssize_t n = read(producer->descriptor, &count, sizeof(count));
-    (void)n; /* empty: nothing was lost by it */
     uint32_t i = 0;
     while (producer->handle != NULL && i < EVENTS_PER_TURN && serve_one(producer, 0))
         i++;
@@ -296,6 +292,27 @@ on_readable(void *ctx)
         wake(producer);
     if (producer->handle != NULL)
         look_at_failure(producer);
+}
+
+static void
+on_readable(void *ctx)
+{
+    struct kafka_producer *producer = ctx;
+    uint64_t count;
+    CHECK_OBJ(producer, PRODUCER_MAGIC);
+    ssize_t n = read(producer->descriptor, &count, sizeof(count));
+    (void)n; /* empty: nothing was lost by it */
+    serve(producer);
+}
+
+/* Its queue was seen with 600 events and no wake-up, after an outage: nothing may hang on those. */
+static void
+on_look(void *ctx)
+{
+    struct kafka_producer *producer = ctx;
+    CHECK_OBJ(producer, PRODUCER_MAGIC);
+    serve(producer);
+    loop_timer_in(&producer->look, LOOK_US);
 }
 
 struct kafka_producer *
@@ -308,6 +325,8 @@ kafka_producer_new(const struct kafka_producer_settings *settings)
     check(producer->descriptor >= 0);
     producer->watch = loop_watch_new(settings->loop, producer->descriptor, on_readable, producer);
     loop_timer_init(&producer->again, settings->loop, on_again, producer);
+    loop_timer_init(&producer->look, settings->loop, on_look, producer);
+    loop_timer_in(&producer->look, LOOK_US);
     start(producer);
     return producer;
 }
@@ -325,6 +344,7 @@ kafka_producer_free(struct kafka_producer **where)
     while (producer->handle != NULL && producer->n_out > 0 && clock_fresh_us() < end_us)
         (void)serve_one(producer, POLL_MS);
     loop_timer_cancel(&producer->again);
+    loop_timer_cancel(&producer->look);
     let_go(producer);
     if (producer->handle != NULL)
         rd_kafka_destroy(producer->handle);

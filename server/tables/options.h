@@ -130,10 +130,10 @@
       OPTION(telemetry., top_instances, INT, NONE, "200", "0", "100000", RESTART, BUILT, "instances with metrics of their own; the rest counts as __other__") \
       OPTION(telemetry., max_series, INT, NONE, "5000", "100", "1000000", RESTART, BUILT, "series of instances, three each, beyond which they count as __other__") \
       SECTION("telemetry.oap", oap, "our own metrics, reported to OAP") \
-        OPTION(telemetry.oap., enabled, BOOL, NONE, "false", "", "", RESTART, LATER(114), "report them") \
-        OPTION(telemetry.oap., interval, DURATION, NONE, "10s", "1s", "1h", RESTART, LATER(114), "how often") \
-        OPTION(telemetry.oap., service, STRING, NONE, "spangate", "", "", RESTART, LATER(114), "as which service") \
-        OPTION(telemetry.oap., instance, STRING, NONE, "", "", "", RESTART, LATER(114), "as which instance; empty: the host name") \
+        OPTION(telemetry.oap., enabled, BOOL, NONE, "false", "", "", RESTART, BUILT, "report them as meters, through our own buffer") \
+        OPTION(telemetry.oap., interval, DURATION, NONE, "10s", "1s", "1h", RESTART, BUILT, "how often") \
+        OPTION(telemetry.oap., service, STRING, NONE, "spangate", "", "", RESTART, BUILT, "as which service") \
+        OPTION(telemetry.oap., instance, STRING, NONE, "", "", "", RESTART, BUILT, "as which instance; empty: the host name") \
       END(oap) \
     END(telemetry) \
     SECTION("admin", admin, "the operator's API and dashboard") \
@@ -176,7 +176,7 @@
 /* CODE(number, what happened, what to do): printed as C001 and so on; a number never changes its
  * meaning. 1-19 the file and its places, 20-29 single values, 30-59 settings against each other and
  * against the machine, 60-69 Kafka, 70-79 SkyWalking Satellite's variables, 101-199 what is not built yet.
- * Gone, never to be used again: 101 to 104, 106 to 113, 115 to 118. */
+ * Gone, never to be used again: 101 to 104, 106 to 118. */
 #define OPTION_CODES(CODE) \
     CODE(1,   "the file cannot be read",                    "check the path and its rights") \
     CODE(2,   "the file is no valid YAML",                  "look at the place the caret shows and at the lines before it") \
@@ -235,8 +235,7 @@
     CODE(64,  "some data has no way to OAP",                "OAP reads no topic of it: set upstream.addresses too, else it is answered OK and counted as dropped (policy)") \
     CODE(65,  "Kafka settings without effect",              "set upstream.kind: kafka, or remove upstream.kafka") \
     CODE(70,  "a variable of SkyWalking Satellite is taken over", "nothing; spangate config convert --from satellite writes a file instead") \
-    CODE(71,  "a variable of SkyWalking Satellite has no effect", "remove it, or see docs/migrate-from-satellite.md") \
-    CODE(114, "reporting our own metrics to OAP is not built yet", "scrape /metrics of the telemetry port")
+    CODE(71,  "a variable of SkyWalking Satellite has no effect", "remove it, or see docs/migrate-from-satellite.md")
 /* clang-format on */
 
 #endif

@@ -39,6 +39,20 @@ not_ready(void *ctx)
 }
 
 static bool
+backend_disabled(void *ctx, uint32_t slot)
+{
+    (void)ctx;
+    return slot == 3;
+}
+
+static bool
+is_paused(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static bool
 backend_name(void *ctx, uint32_t slot, char out[EXPOSE_BACKEND_NAME])
 {
     (void)ctx;
@@ -51,13 +65,6 @@ mode(void *ctx)
 {
     (void)ctx;
     return "enforce";
-}
-
-static bool
-is_paused(void *ctx)
-{
-    (void)ctx;
-    return true;
 }
 
 static int
@@ -77,6 +84,7 @@ set_up(void **state)
                                          .ctx = &site,
                                          .not_ready = not_ready,
                                          .backend_name = backend_name,
+                                         .backend_disabled = backend_disabled,
                                          .instances = site.instances};
     clock_refresh();
     site.overview = (struct admin_overview){.source = &site.source,
@@ -327,12 +335,13 @@ backends_are_told_by_name(void **state)
     for (int i = 0; i < N_THREADS; i++)
         metrics_publish(site->metrics[i]);
     assert_int_equal(get(site, "/api/v1/backends"), 200);
-    assert_string_equal(site->body.p,
-                        "{\"backends\":[{\"name\":\"oap-0\\\":11800\",\"up\":false,"
-                        "\"inflight_batches\":0,\"answers_ok\":0,\"answers_failed\":0,"
-                        "\"last_success\":null},{\"name\":\"oap-3\\\":11800\",\"up\":true,"
-                        "\"inflight_batches\":0,\"answers_ok\":8,\"answers_failed\":2,"
-                        "\"last_success\":\"2026-01-31T12:03:18.000Z\"}]}\n");
+    assert_string_equal(
+        site->body.p,
+        "{\"backends\":[{\"name\":\"oap-0\\\":11800\",\"up\":false,\"enabled\":true,"
+        "\"inflight_batches\":0,\"answers_ok\":0,\"answers_failed\":0,"
+        "\"last_success\":null},{\"name\":\"oap-3\\\":11800\",\"up\":true,\"enabled\":false,"
+        "\"inflight_batches\":0,\"answers_ok\":8,\"answers_failed\":2,"
+        "\"last_success\":\"2026-01-31T12:03:18.000Z\"}]}\n");
 }
 
 #define WITH_SITE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -1,5 +1,7 @@
 /* Which settings differ between two snapshots. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "conf_fixture.h"
 
 static void
@@ -57,6 +59,35 @@ changed_secrets_are_changes(void **state)
                    BACKEND "listen: {auth: {tokens: [two]}}\n", "listen.auth.tokens[R] ");
 }
 
+static void
+hash_of(const char *yaml, char out[32])
+{
+    struct fixture one = load(yaml);
+    struct text text = TEXT_EMPTY;
+    assert_non_null(one.conf);
+    conf_add_hash(one.conf, &text);
+    assert_int_equal(text.n, 16);
+    snprintf(out, 32, "%s", text.p);
+    text_fini(&text);
+    fini(&one);
+}
+
+/* The same for the same settings however they are written; secrets are no part of it. */
+static void
+a_hash_tells_settings_apart(void **state)
+{
+    (void)state;
+    char base[32], other[32];
+    hash_of(BACKEND "batch: {max_size: 1MiB}\n", base);
+    hash_of(BACKEND "batch: {max_size: 1024KiB}\n", other);
+    assert_string_equal(base, other);
+    hash_of(BACKEND "batch: {max_size: 2MiB}\n", other);
+    assert_string_not_equal(base, other);
+    hash_of(BACKEND "listen: {auth: {tokens: [one]}}\n", base);
+    hash_of(BACKEND "listen: {auth: {tokens: [two]}}\n", other);
+    assert_string_equal(base, other);
+}
+
 int
 main(void)
 {
@@ -64,6 +95,7 @@ main(void)
         cmocka_unit_test(equal_values_are_no_change),
         cmocka_unit_test(each_change_is_named),
         cmocka_unit_test(changed_secrets_are_changes),
+        cmocka_unit_test(a_hash_tells_settings_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,13 @@ enum {
     STATES = 4, /* of the disk at the end of a life */
 };
 
+/* One thread: a search for races has little to find here. */
+#ifdef __SANITIZE_THREAD__
+enum { N_CRASHES = 2000, N_FLIPS = 500 };
+#else
+enum { N_CRASHES = 20000, N_FLIPS = 5000 };
+#endif
+
 static uint64_t
 number_of(const char *variable, uint64_t otherwise)
 {
@@ -227,7 +234,8 @@ power_cuts(void **state)
 {
     (void)state;
     struct sim_tally tally = {0};
-    uint64_t n = number_of("SPOOL_CRASH_STATES", 20000), from = number_of("SPOOL_CRASH_SEED", 1);
+    uint64_t n = number_of("SPOOL_CRASH_STATES", N_CRASHES),
+             from = number_of("SPOOL_CRASH_SEED", 1);
     uint64_t n_lives = (n + STATES * LIVES - 1) / (STATES * LIVES), n_moved = 0;
     for (uint64_t seed = from; seed < from + n_lives; seed++)
         one_life_after_another(seed, &tally, &n_moved);
@@ -281,7 +289,7 @@ static void
 flipped_bits(void **state)
 {
     (void)state;
-    uint64_t n = number_of("SPOOL_BIT_FLIPS", 5000);
+    uint64_t n = number_of("SPOOL_BIT_FLIPS", N_FLIPS);
     for (uint64_t kind = 0; kind < 2; kind++) {
         struct spx *x = filled(kind);
         struct sim_disk *whole = x->disk;
