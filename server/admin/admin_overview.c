@@ -111,6 +111,40 @@ add_room(const struct look *look, const char *mode)
               (unsigned long long)expose_total(look->sums, METRIC_MEMORY_LIMIT));
 }
 
+/* The buckets of a histogram, label combinations from first on added up: counts that do not add up
+ * the ones below, beside "le_us". */
+static void
+add_buckets(const struct look *look, enum metric metric, uint32_t first, uint32_t n)
+{
+    const struct metric_row *row = metric_row(metric);
+    for (uint32_t bucket = 0; bucket < METRIC_BUCKETS; bucket++) {
+        uint64_t sum = 0;
+        for (uint32_t i = 0; i < n; i++)
+            sum += look->sums[row->first + (first + i) * row->width + bucket];
+        text_addf(look->out, "%s%llu", bucket > 0 ? "," : "", (unsigned long long)sum);
+    }
+}
+
+/* How late data is: reading differences gives any quantile of the time between. */
+static void
+add_delivery(const struct look *look)
+{
+    const uint64_t *bounds_us = metric_bucket_bounds_us();
+    int64_t oldest_ms = 0, now_ms = clock_unix_ms();
+    for (uint32_t i = 0; i < SIGNAL_COUNT; i++) {
+        int64_t one_ms = (int64_t)value_of(look, METRIC_BUFFER_OLDEST, i);
+        if (one_ms > 0 && (oldest_ms == 0 || one_ms < oldest_ms))
+            oldest_ms = one_ms;
+    }
+    text_addf(look->out, "\"oldest_item_age_ms\":%lld,\"le_us\":[",
+              (long long)(oldest_ms > 0 && now_ms > oldest_ms ? now_ms - oldest_ms : 0));
+    for (uint32_t i = 0; i + 1 < METRIC_BUCKETS; i++)
+        text_addf(look->out, "%llu,", (unsigned long long)bounds_us[i]);
+    text_add(look->out, "null],\"delivery\":[");
+    add_buckets(look, METRIC_DELIVERY_DURATION, 0, SIGNAL_COUNT);
+    text_add(look->out, "],\n");
+}
+
 /* Answers of a backend with a code, and with any other. */
 static void
 add_answers(const struct look *look, uint32_t slot)
@@ -141,7 +175,9 @@ add_backends(const struct look *look)
                   is_disabled ? "false" : "true",
                   (unsigned long long)value_of(look, METRIC_BACKEND_INFLIGHT, slot));
         add_answers(look, slot);
-        text_add(look->out, "\"last_success\":");
+        text_add(look->out, "\"answers\":[");
+        add_buckets(look, METRIC_BACKEND_DURATION, slot, 1);
+        text_add(look->out, "],\"last_success\":");
         admin_add_time(look->out,
                        (int64_t)value_of(look, METRIC_BACKEND_LAST_SUCCESS, slot) * 1000);
         text_add(look->out, "}");
@@ -176,6 +212,7 @@ add_overview(const struct admin_overview *overview, const struct look *look)
     text_addf(look->out, "\"instances\":%u,\n",
               source->instances != NULL ? instances_n(source->instances) : 0);
     add_room(look, overview->buffer_mode);
+    add_delivery(look);
     add_backends(look);
     text_add(look->out, "}\n");
 }

@@ -86,8 +86,10 @@ admin_client_close(struct admin_client *client)
 }
 
 static int
-tell_silence(const struct admin_client *client, enum err err)
+tell_silence(const struct admin_client *client, const struct admin_client_call *call, enum err err)
 {
+    if (call->is_quiet)
+        return err == ERR_PERMISSION ? COMMAND_PERMISSION : COMMAND_UNAVAILABLE;
     if (err == ERR_PERMISSION) {
         command_tell(client->in, "%s: %s", client->address, err_words(err));
         return COMMAND_PERMISSION;
@@ -133,7 +135,7 @@ tell_refusal(const struct admin_client *client, const struct admin_client_call *
                   client->address, status);
     if ((status == 401 || status == 403) && client->token.n == 0)
         text_add(&words, "; give -c FILE or --set admin.token_file=FILE");
-    if (status != 404 || !call->is_missing_quiet)
+    if (!call->is_quiet && (status != 404 || !call->is_missing_quiet))
         command_tell(client->in, "%s", words.p);
     text_fini(&words);
     json_tree_free(&answer);
@@ -157,7 +159,7 @@ admin_client_call(const struct admin_client *client, const struct admin_client_c
     enum err err = http1_call(&http, &status, &body);
     *out = NULL;
     if (err != ERR_OK)
-        result = tell_silence(client, err);
+        result = tell_silence(client, call, err);
     else if (status < 200 || status > 299)
         result = tell_refusal(client, call, status, &body);
     else if ((*out = json_tree_read(text_bytes(&body))) == NULL)

@@ -25,6 +25,7 @@ struct admin_client_call {
     const char *path;   /* with its query */
     struct bytes body;
     uint32_t timeout_ms;   /* 0: ADMIN_CLIENT_TIMEOUT_MS */
+    bool is_quiet;         /* nothing is told: the exit code is all */
     bool is_missing_quiet; /* 404 is not told: the caller knows better words */
 };
 /* COMMAND_OK and the answer (owner frees), or what went wrong was told: COMMAND_UNAVAILABLE nobody

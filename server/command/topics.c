@@ -48,7 +48,8 @@ static const char *const evidence[] = {
 static bool
 take_numbered(const struct numbered *row, const char *letter, struct topic *out)
 {
-    snprintf(out->name, sizeof(out->name), "%s%0*u", letter, letter[0] != '\0' ? 3 : 1, row->number);
+    snprintf(out->name, sizeof(out->name), "%s%0*u", letter, letter[0] != '\0' ? 3 : 1,
+             row->number);
     text_addf(&out->title, "%s%s%s", row->name, row->name[0] != '\0' ? ": " : "", row->words);
     text_add(&out->next, row->next);
     return true;

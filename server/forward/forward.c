@@ -220,6 +220,7 @@ on_turn(void *ctx)
         return;
     if (forward->is_paused) {
         sweep(forward, now_us);
+        relays_turn(forward);
         return;
     }
     if (forward->shared->settings.is_discard) {

@@ -1,14 +1,17 @@
 /* Which segments came within the window: what a copy or a segment id used again is known by. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Source: integrity.md 2.1. Per worker; sets of four entries; the oldest leaves, so that a full
- * table misses copies but never takes another segment for one. No filter that may err. */
+/* Source: integrity.md 2.1. Per worker. Entries stand in a ring in order of arrival, the newest
+ * over the oldest; sets of 16 places say where in the ring the entries of an id may be. A place
+ * holds no more than some bits of the id's hash, so an id that is new costs one cache line of a
+ * table a sixth of the whole; an entry is believed only after its own hash. A full table misses
+ * copies but never takes another segment for one. No filter that may err. */
 #ifndef INTEGRITY_DUPLICATE_TABLE_H
 #define INTEGRITY_DUPLICATE_TABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DUPLICATE_WAYS = 4 };
+enum { DUPLICATE_WAYS = 16 };
 
 struct duplicate_entry {
     uint64_t id_hash;      /* of the segment id, under the process's seed; 0: free */
@@ -31,13 +34,14 @@ struct duplicate_table;
 
 struct duplicate_table *duplicate_table_new(void);
 void duplicate_table_free(struct duplicate_table **);
-/* The largest power of two of entries within max_bytes; fewer than four: none. Memory is taken with
- * the first entry. Another size forgets all. */
+/* The most entries that fit with their places, below 2^24; none in less than 112 bytes. Memory is
+ * taken with the first entry. Another size forgets all. */
 void duplicate_table_set_size(struct duplicate_table *, uint64_t max_bytes);
 
 /* Brings the set of an id near, for a look-up soon. */
 void duplicate_table_prefetch(const struct duplicate_table *, uint64_t id_hash);
-/* Those with this id that came within window_s of the second. Void at the next put. */
+/* Those with this id that came within window_s of the second, the last one first. Void at the next
+ * put. */
 uint32_t duplicate_table_find(const struct duplicate_table *, uint64_t id_hash, uint32_t second,
                               uint32_t window_s,
                               const struct duplicate_entry *found[DUPLICATE_WAYS]);
@@ -45,5 +49,7 @@ uint32_t duplicate_table_find(const struct duplicate_table *, uint64_t id_hash, 
  * were. */
 void duplicate_table_put(struct duplicate_table *, const struct duplicate_entry *);
 uint64_t duplicate_table_n_bytes(const struct duplicate_table *);
+/* How many segments it can tell from others. */
+uint32_t duplicate_table_n_entries(const struct duplicate_table *);
 
 #endif

@@ -61,6 +61,7 @@ enum segment_fact {
     FACT_BLANK_SPAN = 1u << 4,            /* a span of zero bytes */
     /* A control character (below U+0020, or U+007F) in an operation, a peer or a tag value. */
     FACT_CONTROL = 1u << 6,
+    FACT_NUL = 1u << 7, /* U+0000 in traceId, traceSegmentId, service or serviceInstance */
     /* More spans or parts than the limits, or a giant of nearly empty parts, whose views would take
      * over 16 times its bytes: only bytes were checked. */
     FACT_LIMIT = 1u << 5,

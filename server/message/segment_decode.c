@@ -222,6 +222,29 @@ read_text(struct walk *walk, const uint8_t *p, const uint8_t *end, struct bytes 
     return p + n;
 }
 
+COLD void
+check_identity(struct walk *walk, struct bytes name, uint32_t fact)
+{
+    check_utf8(walk, name.p, name.n, fact);
+    if (memchr(name.p, 0, name.n) != NULL)
+        walk->facts |= FACT_NUL;
+}
+
+/* A string of the segment itself: one look for what is not ASCII and for U+0000. */
+HOT const uint8_t *
+read_identity(struct walk *walk, const uint8_t *p, const uint8_t *end, struct bytes *out,
+              uint32_t fact)
+{
+    size_t n = 0;
+    p = read_length(walk, p, end, &n);
+    if (__builtin_expect(p == NULL, 0))
+        return NULL;
+    *out = bytes_of(p, n);
+    if (__builtin_expect(!is_plain(p, n, walk->message_end), 0))
+        check_identity(walk, *out, fact);
+    return p + n;
+}
+
 /* The tag at *p, number and wire type; *p moves behind it. Overlong tags take the cold way. */
 HOT uint64_t
 read_tag(struct walk *walk, const uint8_t **p, const uint8_t *end)
@@ -526,19 +549,19 @@ walk_segment(struct walk *walk, const uint8_t *p, const uint8_t *end)
         const uint8_t *start = p;
         switch (read_tag(walk, &p, end)) {
         case SEGMENT_TRACE_ID:
-            p = read_string(walk, p, end, &view->trace_id, FACT_INVALID_UTF8);
+            p = read_identity(walk, p, end, &view->trace_id, FACT_INVALID_UTF8);
             break;
         case SEGMENT_ID:
-            p = read_string(walk, p, end, &view->segment_id, FACT_INVALID_UTF8_IDENTITY);
+            p = read_identity(walk, p, end, &view->segment_id, FACT_INVALID_UTF8_IDENTITY);
             break;
         case SEGMENT_SPAN:
             p = read_span(walk, start, p, end);
             break;
         case SEGMENT_SERVICE:
-            p = read_string(walk, p, end, &view->service, FACT_INVALID_UTF8_IDENTITY);
+            p = read_identity(walk, p, end, &view->service, FACT_INVALID_UTF8_IDENTITY);
             break;
         case SEGMENT_INSTANCE:
-            p = read_string(walk, p, end, &view->instance, FACT_INVALID_UTF8_IDENTITY);
+            p = read_identity(walk, p, end, &view->instance, FACT_INVALID_UTF8_IDENTITY);
             break;
         case SEGMENT_SIZE_LIMITED:
             p = read_bool(walk, p, end, &view->is_size_limited);

@@ -1,13 +1,52 @@
 /* Reading and writing the protobuf wire format. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "message/message.h"
 #include "message/wire_int.h"
+
+/* The low seven bits of each byte, side by side: of eight bytes, the first one lowest. */
+static uint64_t
+pack_sevens(uint64_t x)
+{
+    x &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+    x = (x & UINT64_C(0x007f007f007f007f)) | (x & UINT64_C(0x7f007f007f007f00)) >> 1;
+    x = (x & UINT64_C(0x00003fff00003fff)) | (x & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (x & UINT64_C(0x000000000fffffff)) | (x & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+/* Ten bytes lie at p: times have six, a parent of -1 ten. NULL: it is longer. */
+static const uint8_t *
+varint_of_ten(const uint8_t *p, uint64_t *value)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    uint64_t ends = ~word & UINT64_C(0x8080808080808080);
+    if (ends != 0) {
+        *value = pack_sevens(word & (ends ^ (ends - 1)));
+        return p + __builtin_ctzll(ends) / 8 + 1;
+    }
+    *value = pack_sevens(word) | (uint64_t)(p[8] & 0x7f) << 56;
+    if (p[8] < 0x80)
+        return p + 9;
+    *value |= (uint64_t)p[9] << 63;
+    return p[9] < 0x80 ? p + 10 : NULL;
+}
 
 const uint8_t *
 wire_varint_long(const uint8_t *p, const uint8_t *end, uint64_t *value, enum err *err)
 {
     size_t n = (size_t)(end - p) < WIRE_VARINT_MAX ? (size_t)(end - p) : WIRE_VARINT_MAX;
     uint64_t sum = 0;
+    if (n == WIRE_VARINT_MAX) {
+        p = varint_of_ten(p, value);
+        if (p == NULL)
+            *err = ERR_WIRE_VARINT;
+        return p;
+    }
     for (size_t i = 0; i < n; i++) {
         sum |= (uint64_t)(p[i] & 0x7f) << (7 * i);
         if (p[i] < 0x80) {
@@ -15,7 +54,7 @@ wire_varint_long(const uint8_t *p, const uint8_t *end, uint64_t *value, enum err
             return p + i + 1;
         }
     }
-    *err = n == WIRE_VARINT_MAX ? ERR_WIRE_VARINT : ERR_WIRE_LENGTH;
+    *err = ERR_WIRE_LENGTH;
     return NULL;
 }
 

@@ -146,7 +146,9 @@ def test_openssl_may_not_negotiate_anew(secure, authority):
         stderr=subprocess.STDOUT)
     secure.wait_metric("connections", 1, listener="grpc_tls")
     client.stdin.write(b"R\n")
-    said, _ = client.communicate(timeout=PATIENCE)
+    client.stdin.flush()
+    client.wait(PATIENCE)  # by itself: at the end of its input it would not wait for the answer
+    said, _ = client.communicate()
     assert b"RENEGOTIATING" in said and b"no renegotiation" in said, said
     assert said.count(b"verify return:1") == 2  # our certificate and the authority's, once each
 

@@ -11,5 +11,7 @@ has_nul(struct bytes name)
 bool
 rule_identity_nul(const struct rule_context *context)
 {
+    if ((context->segment->facts & FACT_NUL) == 0)
+        return false;
     return has_nul(context->segment->service) || has_nul(context->segment->instance);
 }

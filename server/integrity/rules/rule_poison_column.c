@@ -31,11 +31,11 @@ cut_units(struct bytes text, size_t max_units)
 }
 
 static bool
-is_bad_id(struct bytes id)
+is_bad_id(struct bytes id, bool has_nul)
 {
     if (id.n > ID_UNITS && cut_units(id, ID_UNITS) < id.n)
         return true;
-    return id.n > 0 && memchr(id.p, '\0', id.n) != NULL;
+    return has_nul && id.n > 0 && memchr(id.p, '\0', id.n) != NULL;
 }
 
 static size_t
@@ -63,7 +63,8 @@ bool
 rule_poison_column(const struct rule_context *context)
 {
     const struct segment_view *segment = context->segment;
-    if (is_bad_id(segment->trace_id) || is_bad_id(segment->segment_id))
+    bool has_nul = (segment->facts & FACT_NUL) != 0;
+    if (is_bad_id(segment->trace_id, has_nul) || is_bad_id(segment->segment_id, has_nul))
         return true;
     size_t service_bytes = segment->service.n;
     if (service_bytes > SERVICE_UNITS)

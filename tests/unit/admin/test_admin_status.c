@@ -332,6 +332,7 @@ backends_are_told_by_name(void **state)
     metric_add(site->metrics[1], METRIC_BACKEND_LAST_SUCCESS, 3, 1769860998);
     metric_add(site->metrics[1], METRIC_BACKEND_REQUESTS, 3 * METRIC_CODES, 8);
     metric_add(site->metrics[1], METRIC_BACKEND_REQUESTS, 3 * METRIC_CODES + 14, 2);
+    metric_observe_us(site->metrics[1], METRIC_BACKEND_DURATION, 3, 400);
     for (int i = 0; i < N_THREADS; i++)
         metrics_publish(site->metrics[i]);
     assert_int_equal(get(site, "/api/v1/backends"), 200);
@@ -339,8 +340,10 @@ backends_are_told_by_name(void **state)
         site->body.p,
         "{\"backends\":[{\"name\":\"oap-0\\\":11800\",\"up\":false,\"enabled\":true,"
         "\"inflight_batches\":0,\"answers_ok\":0,\"answers_failed\":0,"
+        "\"answers\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0],"
         "\"last_success\":null},{\"name\":\"oap-3\\\":11800\",\"up\":true,\"enabled\":false,"
         "\"inflight_batches\":0,\"answers_ok\":8,\"answers_failed\":2,"
+        "\"answers\":[0,0,0,1,0,0,0,0,0,0,0,0,0,0],"
         "\"last_success\":\"2026-01-31T12:03:18.000Z\"}]}\n");
 }
 

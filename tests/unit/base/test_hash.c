@@ -7,7 +7,11 @@
 
 #include <cmocka.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/hash.h"
+#include "base/hash_int.h"
 
 static void
 it_is_xxh3(void **state)
@@ -47,6 +51,23 @@ the_process_draws_its_seed(void **state)
     assert_true(hash_bytes(BYTES("name")) == after);
 }
 
+/* Whatever the processor can do, of all lengths around the algorithm's seams. */
+static void
+vectors_change_no_value(void **state)
+{
+    (void)state;
+    static uint8_t text[3000], secret[192];
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)(i * 131 + i / 256);
+    for (size_t i = 0; i < sizeof(secret); i++)
+        secret[i] = (uint8_t)(i * 73 + 5);
+    if (!hash_avx2_is_there())
+        skip();
+    for (size_t n = 0; n <= sizeof(text); n++)
+        assert_true(hash_avx2(bytes_of(text, n), secret, sizeof(secret)) ==
+                    XXH3_64bits_withSecret(text, n, secret, sizeof(secret)));
+}
+
 static void
 a_wide_hash_sees_every_byte(void **state)
 {
@@ -71,6 +92,7 @@ main(void)
         cmocka_unit_test(it_is_xxh3),
         cmocka_unit_test(the_seed_and_every_byte_count),
         cmocka_unit_test(the_process_draws_its_seed),
+        cmocka_unit_test(vectors_change_no_value),
         cmocka_unit_test(a_wide_hash_sees_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

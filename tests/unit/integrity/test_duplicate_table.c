@@ -39,6 +39,13 @@ put(uint64_t id, uint64_t content, uint32_t second)
     duplicate_table_put(table, &(struct duplicate_entry){id, content, second, 0x1234, 7});
 }
 
+/* As a hash would spread them. */
+static uint64_t
+spread(uint32_t i)
+{
+    return (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
 static uint32_t
 find(uint64_t id, uint32_t second)
 {
@@ -53,19 +60,21 @@ it_takes_memory_late_and_the_size_it_may(void **state)
     duplicate_table_prefetch(table, 1);
     assert_int_equal(find(1, T0), 0);
     static const uint64_t sizes[][2] = {{0, 0},
-                                        {95, 0},
-                                        {96, 4},
-                                        {191, 4},
-                                        {192, 8},
-                                        {24 << 20, 1 << 20},
-                                        {(24 << 20) - 1, 1 << 19}};
+                                        {111, 0},
+                                        {112, 1},
+                                        {64 + 15 * 24, 14},
+                                        {128 + 21 * 24, 20},
+                                        {4096 * 24, 3412},
+                                        {24 << 20, 873812},
+                                        {UINT64_C(1) << 30, (1 << 24) - 1}};
     for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         duplicate_table_set_size(table, sizes[i][0]);
         put(1, 1, T0);
-        assert_in_range(duplicate_table_n_bytes(table), sizes[i][1] * 24, sizes[i][1] * 24 + 100);
+        assert_int_equal(duplicate_table_n_entries(table), sizes[i][1]);
+        assert_in_range(duplicate_table_n_bytes(table), sizes[i][1] * 24, sizes[i][0] + 100);
         assert_int_equal(find(1, T0), sizes[i][1] > 0);
     }
-    duplicate_table_set_size(table, (24 << 20) - 2); /* the same size: nothing is forgotten */
+    duplicate_table_set_size(table, (1 << 30) - 1); /* the same size: nothing is forgotten */
     assert_int_equal(find(1, T0), 1);
 }
 
@@ -96,17 +105,59 @@ a_copy_makes_it_young_and_other_content_stands_beside(void **state)
     assert_int_equal(find(5, T0 + 400), 2);
 }
 
+/* In order of arrival, whatever clocks say. */
 static void
 the_oldest_leaves(void **state)
 {
     (void)state;
-    enum { SETS = 1024 };
-    for (uint32_t i = 0; i < 5; i++)
-        put(7 + SETS * (uint64_t)i, 1, T0 + (i == 0 ? 3 : i == 2 ? 0 : 4));
-    for (uint32_t i = 0; i < 5; i++)
-        assert_int_equal(find(7 + SETS * (uint64_t)i, T0 + 4), i != 2);
-    put(7 + SETS * UINT64_C(99), 1, T0 + 5);
-    assert_int_equal(find(7, T0 + 5), 0);
+    uint32_t n = duplicate_table_n_entries(table);
+    for (uint32_t i = 0; i < n; i++)
+        put(spread(i), 1, T0);
+    uint32_t n_found = 0;
+    for (uint32_t i = 0; i < n; i++)
+        n_found += find(spread(i), T0);
+    assert_in_range(n_found, n - n / 8, n); /* sets fill unevenly */
+    for (uint32_t i = 0; i < n / 2; i++)
+        put(spread(n + i), 1, T0 - 1);
+    for (uint32_t i = 0; i < n / 2; i++)
+        assert_int_equal(find(spread(i), T0), 0);
+    n_found = 0;
+    for (uint32_t i = n / 2; i < n + n / 2; i++)
+        n_found += find(spread(i), T0);
+    assert_in_range(n_found, n - n / 8, n);
+}
+
+/* The oldest of a set leaves when it is full, before the ring is. */
+static void
+a_full_set_keeps_the_last(void **state)
+{
+    (void)state;
+    enum { N = 40, BEYOND_ALL_SETS = 1 << 20 };
+    for (uint32_t i = 0; i < N; i++)
+        put(7 + ((uint64_t)i << 50 | (uint64_t)i * BEYOND_ALL_SETS), 1, T0);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(find(7 + ((uint64_t)i << 50 | (uint64_t)i * BEYOND_ALL_SETS), T0),
+                         i >= N - DUPLICATE_WAYS);
+}
+
+/* Copies of one segment without end, more than the table holds, push nobody out; and one that came
+ * again late is as young as any. */
+static void
+copies_take_no_room(void **state)
+{
+    (void)state;
+    uint32_t n = duplicate_table_n_entries(table);
+    put(spread(1), 1, T0);
+    for (uint32_t i = 0; i < 3 * n; i++)
+        put(spread(2), 1, T0);
+    assert_int_equal(find(spread(1), T0), 1);
+    for (uint32_t i = 0; i < n - n / 4; i++)
+        put(spread(3 + i), 1, T0);
+    put(spread(2), 1, T0);
+    for (uint32_t i = 0; i < n / 2; i++)
+        put(spread(3 + n + i), 1, T0);
+    assert_int_equal(find(spread(1), T0), 0);
+    assert_int_equal(find(spread(2), T0), 1);
 }
 
 static void
@@ -148,7 +199,7 @@ a_full_table_never_invents_a_copy(void **state)
     for (uint32_t i = 0; i < N; i++) {
         uint32_t second = T0 + i / PER_SECOND, id = (uint32_t)(draw() >> 32) % IDS;
         uint32_t content = (uint32_t)(draw() >> 32) % CONTENTS;
-        uint64_t id_hash = (id + 1) * UINT64_C(0x9E3779B97F4A7C15), before = last[id][content];
+        uint64_t id_hash = spread(id), before = last[id][content];
         bool is_copy = before != 0 && second - before <= WINDOW_S, is_told = false;
         uint32_t n = find(id_hash, second);
         for (uint32_t k = 0; k < n; k++) {
@@ -189,6 +240,8 @@ main(void)
         TEST(an_entry_is_found_within_the_window),
         TEST(a_copy_makes_it_young_and_other_content_stands_beside),
         TEST(the_oldest_leaves),
+        TEST(a_full_set_keeps_the_last),
+        TEST(copies_take_no_room),
         TEST(forwarded_once_is_forwarded),
         TEST(a_full_table_never_invents_a_copy),
         TEST(two_million_ids_in_a_tiny_table_are_all_new),

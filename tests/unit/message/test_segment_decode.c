@@ -371,8 +371,14 @@ lawful_utf8_and_nul_pass(void **state)
                BYTES("d\xc3\xa9j\xc3\xa0 \xe8\xae\xa2\xe5\x8d\x95 \xf0\x9f\x98\x80"));
     put_string(&f->message, 5, BYTES("a\0b"));
     assert_int_equal(decode(f), ERR_OK);
-    assert_int_equal(f->view.facts, 0);
+    assert_int_equal(f->view.facts, FACT_NUL);
     assert_int_equal(f->view.instance.n, 3);
+    builder_fini(&f->message);
+    for (uint32_t field = 1; field <= 5; field++)
+        if (field != 3)
+            put_string(&f->message, field, BYTES("\x01 \x7f \xc3\xa0"));
+    assert_int_equal(decode(f), ERR_OK);
+    assert_int_equal(f->view.facts, 0);
 }
 
 static void
