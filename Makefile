@@ -146,7 +146,9 @@ FUZZ_BUILD := build/fuzz
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -std=c11 -g -O1 -fno-omit-frame-pointer -DSPANGATE_DEBUG \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_OBJECTS := $(foreach l,$(LAYERS),$(patsubst $(BUILD)/%,$(FUZZ_BUILD)/%,$(objects_$(l))))
+# The dashboard's files are no code: their object serves any compiler.
+FUZZ_OBJECTS := $(foreach l,$(LAYERS),$(patsubst $(BUILD)/%,$(FUZZ_BUILD)/%,$(filter-out %/ui.o,$(objects_$(l)))))
+FUZZ_OBJECTS += $(filter %/ui.o,$(objects_admin))
 # The simulated disk: fuzz_spool_open needs it.
 FUZZ_SUPPORT := $(patsubst %.c,%.o,$(wildcard tests/unit/support/sim_disk*.c))
 REPLAY := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz/replay_%)
@@ -261,7 +263,7 @@ gen-check: $(BINARY)
 		{ echo "docs/$${pair##*:} is not what the program prints: make gen"; exit 1; }; done
 	@$(PYTHON) config/make_chart.py $(BINARY) --check
 
-.PHONY: check check-proto check-system check-fault check-package check-agents check-kafka check-chart
+.PHONY: check check-proto check-system check-fault check-package check-agents check-kafka check-chart check-docs
 # Sanitizer variants run what executes our code; the rest has one answer for all variants.
 check: ## unit tests, fuzz corpus, lint, generated documents, format (SAN=address,undefined or thread)
 	@sh tests/run-steps.sh "unit:$(MAKE) unit" $(REPLAY_STEP) \
@@ -278,6 +280,9 @@ check-fault: $(BINARY) $(TORTURES) ## backends that die, kills, full disks, too 
 
 check-package: $(BINARY) ## what is installed, the .deb, the unit; alert rules and dashboard against a real Prometheus
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/package tests/alerts
+
+check-docs: $(BINARY) ## every block of commands in README and docs, as a reader runs it; links between the pages
+	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/docs
 
 check-agents: $(BINARY) build/agents/python/ready build/agents/node/ready ## the real Python and Node agents
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/agents
@@ -321,7 +326,7 @@ ci: ## all that CI runs
 		"interop:$(MAKE) check-interop" "browser:$(MAKE) check-browser" \
 		"system:$(MAKE) check-system" "system-asan:$(MAKE) check-system SAN=address,undefined" \
 		"fault:$(MAKE) check-fault" "package:$(MAKE) check-package" "agents:$(MAKE) check-agents" \
-		"kafka:$(MAKE) check-kafka" "chart:$(MAKE) check-chart"
+		"kafka:$(MAKE) check-kafka" "chart:$(MAKE) check-chart" "docs:$(MAKE) check-docs"
 
 # Parts that others wrote.
 .PHONY: check-interop check-browser tools

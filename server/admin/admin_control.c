@@ -49,12 +49,14 @@ answer_later(struct asked *asked, int status, const struct text *body)
     mem_free(asked);
 }
 
+/* Where the service ends meanwhile, the client goes before the control does. */
 static void
 on_done(void *ctx)
 {
     struct asked *asked = ctx;
     struct text out = TEXT_EMPTY;
-    add_state(asked->control, &out);
+    if (asked->pending != NULL)
+        add_state(asked->control, &out);
     answer_later(asked, 200, &out);
     text_fini(&out);
 }

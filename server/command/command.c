@@ -265,8 +265,8 @@ print_help(const struct command_verb *verb)
     return command_write(&out);
 }
 
-static int
-unknown_verb(const char *name)
+int
+command_unknown(const char *name)
 {
     const char *names[N_VERBS];
     uint32_t n = 0;
@@ -289,7 +289,7 @@ run_verb(struct command_flags *flags, int argc, char **argv)
 {
     const struct command_verb *verb = command_find(argv[0]);
     if (verb == NULL)
-        return unknown_verb(argv[0]);
+        return command_unknown(argv[0]);
     flags->in.verb = verb;
     int result = command_flags_read(flags, argc, argv);
     if (result != COMMAND_OK)

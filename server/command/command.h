@@ -116,6 +116,8 @@ int command_write(struct text *);
 
 /* All verbs, listed or not; NULL when there is none of this name. */
 const struct command_verb *command_find(const char *name);
+/* Tells that there is no such verb, with its nearest neighbour; gives COMMAND_USAGE. */
+int command_unknown(const char *name);
 uint32_t command_count(void);
 const struct command_verb *command_at(uint32_t i);
 /* "spangate", the list of verbs and the common flags. */

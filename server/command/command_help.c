@@ -12,7 +12,7 @@ run(const struct command_input *in)
     }
     const struct command_verb *verb = command_find(in->arguments[0]);
     if (verb == NULL)
-        return command_usage(in, "there is no verb \"%.64s\"", in->arguments[0]);
+        return command_unknown(in->arguments[0]);
     command_add_help(&out, verb);
     return command_write(&out);
 }

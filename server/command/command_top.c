@@ -116,7 +116,8 @@ ask(struct screen *screen, bool is_quiet)
     struct json_tree *overview = NULL, *instances = NULL;
     int result = admin_client_call(&screen->client, &call, &overview);
     uint64_t now_us = clock_fresh_us();
-    call.path = "/api/v1/instances?limit=5000";
+    call.path = screen->sort == TOP_BY_BAD ? "/api/v1/instances?limit=5000&sort=bad"
+                                           : "/api/v1/instances?limit=5000";
     if (result == COMMAND_OK)
         result = admin_client_call(&screen->client, &call, &instances);
     if (result == COMMAND_OK) {

@@ -61,7 +61,9 @@ count(const struct conf_satellite *sat, enum conf_satellite_verdict verdict)
 static void
 add_item(struct text *out, const struct conf_satellite_item *item)
 {
-    text_addf(out, "  %s = ", item->from);
+    text_add(out, "  ");
+    text_add_plain(out, bytes_str(item->from), 200);
+    text_add(out, " = ");
     text_add_plain(out, bytes_str(item->value), 80);
     if (item->setting != NULL) {
         text_addf(out, " -> %s", item->setting);

@@ -211,6 +211,8 @@ end_pipe(struct reader *reader)
 static const char *
 name_of(const struct conf_node *item)
 {
+    if (item->kind != CONF_NODE_MAP)
+        return ""; /* the items of a list have no keys */
     for (const struct conf_node *node = item->first; node != NULL; node = node->next)
         if (strcmp(node->key, "plugin_name") == 0 && node->kind == CONF_NODE_SCALAR)
             return node->text;

@@ -515,6 +515,8 @@ daemon_free(struct daemon **daemon_out, uint64_t *final)
     if (daemon->spooler != NULL)
         spooler_wind_up(daemon->spooler);
     for (uint32_t i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
+        worker_stop_begin(daemon->workers[i].worker);
+    for (uint32_t i = 0; daemon->workers != NULL && i < daemon->n_workers; i++)
         worker_stop(&daemon->workers[i].worker);
     spooler_stop(&daemon->spooler);
     loop_run_once(daemon->loop, 0); /* their letters */

@@ -21,7 +21,7 @@
 
 enum {
     ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
-    ROUTE_TABLES = 8,
+    ROUTE_TABLES = 9,
 };
 
 struct daemon_admin {

@@ -467,11 +467,20 @@ worker_start(const struct worker_settings *settings)
 }
 
 void
+worker_stop_begin(struct worker *worker)
+{
+    if (worker == NULL || worker->is_stopping)
+        return;
+    worker->is_stopping = true; /* the thread frees the loop from here on */
+    loop_stop(worker->loop);
+}
+
+void
 worker_stop(struct worker **worker)
 {
     if (*worker == NULL)
         return;
-    loop_stop((*worker)->loop);
+    worker_stop_begin(*worker);
     pthread_join((*worker)->thread, NULL);
     sem_destroy(&(*worker)->is_set_up);
     (*worker)->magic = 0;

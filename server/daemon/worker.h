@@ -42,6 +42,9 @@ struct worker_settings {
 
 /* Starts the thread and waits until it is set up. */
 struct worker *worker_start(const struct worker_settings *);
+/* Has the thread begin what worker_stop waits for: Kafka's clients take a second or more to end,
+ * and all workers' may do so at once. No letters after it. */
+void worker_stop_begin(struct worker *);
 /* Closes what is open, waits for what is at the spooler (which winds up), counts what is held in
  * memory alone as dropped (shutdown), joins and frees. */
 void worker_stop(struct worker **);

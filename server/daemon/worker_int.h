@@ -27,6 +27,7 @@ struct worker {
     char name[16];
     pthread_t thread;
     sem_t is_set_up;
+    bool is_stopping; /* the control thread only */
 
     /* The worker's thread only. */
     enum worker_state state;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -20,7 +21,9 @@ enum {
     EVENTS_PER_TURN = 256,
     LAST_REPORTS_US = 1000 * 1000,
     POLL_MS = 50,
-    LOOK_US = 100 * 1000,   /* librdkafka 2.0.2 does not wake us for every event */
+    END_US = 2 * 1000 * 1000,
+    END_STEP_NS = 5 * 1000 * 1000,
+    LOOK_US = 100 * 1000,   /* should a wake-up be lost all the same */
     AGAIN_US = 1000 * 1000, /* before a new producer follows one that failed for good */
 };
 static const uint64_t ONE = 1; /* what the descriptor is written */
@@ -189,6 +192,13 @@ serve_one(struct kafka_producer *producer, int wait_ms)
 }
 
 static void
+wake(struct kafka_producer *producer)
+{
+    ssize_t n = write(producer->descriptor, &ONE, sizeof(ONE));
+    (void)n; /* a full counter wakes as well */
+}
+
+static void
 start(struct kafka_producer *producer)
 {
     const struct kafka_setup *setup = producer->settings.setup;
@@ -207,6 +217,7 @@ start(struct kafka_producer *producer)
     check(rd_kafka_set_log_queue(producer->handle, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR);
     producer->queue = rd_kafka_queue_get_main(producer->handle);
     rd_kafka_queue_io_event_enable(producer->queue, producer->descriptor, &ONE, sizeof(ONE));
+    wake(producer); /* librdkafka writes when the queue fills: what is in it already never would */
     for (int i = 0; i < KAFKA_TOPIC_COUNT; i++) {
         producer->topics[i] = rd_kafka_topic_new(producer->handle, setup->topics[i], NULL);
         check(producer->topics[i] != NULL);
@@ -233,14 +244,21 @@ bury(void *handle)
     return NULL;
 }
 
+static void
+start_grave(struct kafka_producer *producer)
+{
+    producer->has_grave = pthread_create(&producer->grave, NULL, bury, producer->handle) == 0;
+    if (!producer->has_grave)
+        (void)bury(producer->handle); /* no thread to be had: better late than gone */
+}
+
 /* The failed one holds nothing of ours any more: ending its threads can wait for a name server, so
  * a thread of its own does it. */
 static void
 replace(struct kafka_producer *producer)
 {
     let_go(producer);
-    check(pthread_create(&producer->grave, NULL, bury, producer->handle) == 0);
-    producer->has_grave = true;
+    start_grave(producer);
     producer->handle = NULL;
     producer->is_failed = false;
     loop_timer_in(&producer->again, AGAIN_US);
@@ -276,13 +294,6 @@ look_at_failure(struct kafka_producer *producer)
 }
 
 static void
-wake(struct kafka_producer *producer)
-{
-    ssize_t n = write(producer->descriptor, &ONE, sizeof(ONE));
-    (void)n; /* a full counter wakes as well */
-}
-
-static void
 serve(struct kafka_producer *producer)
 {
     uint32_t i = 0;
@@ -305,7 +316,7 @@ on_readable(void *ctx)
     serve(producer);
 }
 
-/* Its queue was seen with 600 events and no wake-up, after an outage: nothing may hang on those. */
+/* A queue was once seen with 600 events and no wake-up: records must not hang on those. */
 static void
 on_look(void *ctx)
 {
@@ -331,6 +342,26 @@ kafka_producer_new(const struct kafka_producer_settings *settings)
     return producer;
 }
 
+/* What still holds payloads is waited for. Else a name server that is silent keeps its threads:
+ * they end later, or with the process. */
+static void
+end(struct kafka_producer *producer)
+{
+    if (producer->handle != NULL && producer->n_out > 0)
+        rd_kafka_destroy(producer->handle);
+    else if (producer->handle != NULL)
+        start_grave(producer);
+    const struct timespec step = {0, END_STEP_NS};
+    uint64_t end_us = clock_fresh_us() + END_US;
+    while (producer->has_grave && pthread_tryjoin_np(producer->grave, NULL) != 0) {
+        if (clock_fresh_us() >= end_us) {
+            pthread_detach(producer->grave);
+            return;
+        }
+        nanosleep(&step, NULL);
+    }
+}
+
 void
 kafka_producer_free(struct kafka_producer **where)
 {
@@ -346,10 +377,7 @@ kafka_producer_free(struct kafka_producer **where)
     loop_timer_cancel(&producer->again);
     loop_timer_cancel(&producer->look);
     let_go(producer);
-    if (producer->handle != NULL)
-        rd_kafka_destroy(producer->handle);
-    if (producer->has_grave)
-        pthread_join(producer->grave, NULL);
+    end(producer);
     loop_watch_free(&producer->watch);
     close(producer->descriptor);
     producer->magic = 0;

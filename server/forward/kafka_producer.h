@@ -45,7 +45,8 @@ struct kafka_producer_settings {
 struct kafka_producer;
 struct kafka_producer *kafka_producer_new(const struct kafka_producer_settings *);
 /* Gives the reports that come soon, at most about a second of them, then ends librdkafka's threads:
- * what was not reported then may or may not have been delivered, and its payload is free. */
+ * what was not reported then may or may not have been delivered, and its payload is free. Threads
+ * that hold no payload are waited for two seconds: a name server may be silent for longer. */
 void kafka_producer_free(struct kafka_producer **);
 
 /* Some broker is connected. */

@@ -90,13 +90,13 @@ relay_cut_off(struct relay *relay)
 /* Its end. */
 
 /* A status that OAP did not give: of SkyWalking's own calls it must not be one of those that make a
- * Java agent drop everything until its next check (protocol.md 13.1). */
+ * Java agent drop everything until its next check, or stop to ask (protocol.md 13.1). */
 static enum grpc_status
 made_up(const struct relay *relay, enum grpc_status status)
 {
     const uint32_t silencing = 1u << GRPC_UNKNOWN | 1u << GRPC_UNAVAILABLE |
                                1u << GRPC_RESOURCE_EXHAUSTED | 1u << GRPC_UNAUTHENTICATED |
-                               1u << GRPC_PERMISSION_DENIED;
+                               1u << GRPC_PERMISSION_DENIED | 1u << GRPC_UNIMPLEMENTED;
     return relay_is_skywalking(relay) && silencing & 1u << status ? GRPC_INTERNAL : status;
 }
 
@@ -390,12 +390,17 @@ give_owed(struct relay *relay)
     relay->owed_response = 0;
 }
 
-/* Held bytes that nobody takes must not fill the memory that others need to go on. */
-static bool
-is_stalled(const struct relay *relay, uint64_t now_us)
+/* Held bytes that nobody takes must not fill the memory that others need to go on. An agent that
+ * does not read its answer would not read a status behind it either. */
+static void
+end_stalled(struct relay *relay, uint64_t now_us)
 {
-    bool holds = grpc_queue_n(&relay->request) > 0 || grpc_queue_n(&relay->response) > 0;
-    return relay->state != RELAY_ENDED && holds && now_us - relay->progress_us >= STALLED_US;
+    if (now_us - relay->progress_us < STALLED_US)
+        return;
+    if (grpc_queue_n(&relay->response) > 0)
+        grpc_raw_reset(relay->call, GRPC_RESOURCE_EXHAUSTED);
+    else if (relay->state != RELAY_ENDED && grpc_queue_n(&relay->request) > 0)
+        relay_fail(relay, GRPC_RESOURCE_EXHAUSTED, "memory is short and the call stands still");
 }
 
 static void
@@ -409,8 +414,8 @@ on_sweep(void *ctx)
         next = TAILQ_NEXT(relay, all);
         if (budget_level(relay->budget) < BUDGET_HOLD)
             give_owed(relay);
-        else if (is_stalled(relay, now_us))
-            relay_fail(relay, GRPC_RESOURCE_EXHAUSTED, "memory is short and the call stands still");
+        else
+            end_stalled(relay, now_us);
     }
     if (!TAILQ_EMPTY(&forward->relays->all))
         loop_timer_in(&forward->relays->sweep, SWEEP_US);

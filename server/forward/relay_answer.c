@@ -6,7 +6,10 @@
 #include "base/log.h"
 #include "forward/relay_int.h"
 
-enum { TOO_LARGE_FIELDS = 431 }; /* RFC 6585 5 */
+enum {
+    TOO_LARGE_FIELDS = 431, /* RFC 6585 5 */
+    DEADLINE_SLACK_US = 10000,
+};
 
 static struct relay *
 relay_of(void *ctx)
@@ -176,11 +179,24 @@ text_of(const struct grpc_stream_end *end)
                                                 : "the backend's answer is not gRPC's";
 }
 
+/* The backend keeps the deadline too. It may notice before us, whose timers are late and who told
+ * it a rounded time, and a reset has no better word for it than CANCEL. */
+static bool
+is_deadline(const struct relay *relay, const struct grpc_stream_end *end)
+{
+    return end->err == ERR_STREAM_RESET && end->status == GRPC_CANCELLED &&
+           relay->deadline_us != 0 && clock_mono_us() + DEADLINE_SLACK_US >= relay->deadline_us;
+}
+
 static void
 on_end(void *ctx, const struct grpc_stream_end *end)
 {
     struct relay *relay = relay_of(ctx);
     relay_tell_backend(relay, end);
+    if (is_deadline(relay, end)) {
+        relay_fail(relay, GRPC_DEADLINE_EXCEEDED, "the deadline has passed");
+        return;
+    }
     if (try_again(relay, end))
         return;
     bool can_stand_in = relay->is_question && !relay->has_responded;

@@ -335,10 +335,10 @@ grpc_call_hang_up(struct grpc_call *call)
 }
 
 void
-grpc_call_expire(struct grpc_call *call)
+grpc_call_cut(struct grpc_call *call, int status)
 {
     struct h2_session *session = grpc_connection_session(call->connection);
-    grpc_call_count(call, GRPC_DEADLINE_EXCEEDED);
+    grpc_call_count(call, status);
     call->is_finished = true;
     call->reset_sent = true;
     if (session != NULL)

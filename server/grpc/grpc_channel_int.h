@@ -59,6 +59,7 @@ struct grpc_stream {
     int http_status;           /* 0: not seen */
     bool is_last;              /* half closes when the queue is empty */
     bool is_deferred, was_sent, has_ended, has_headers;
+    bool is_answered; /* the peer half closed: its trailers are in the list */
     TAILQ_ENTRY(grpc_stream) link;
 };
 TAILQ_HEAD(grpc_stream_list, grpc_stream);

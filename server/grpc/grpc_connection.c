@@ -361,7 +361,7 @@ check_call(struct grpc_call *call, uint64_t now, uint64_t *next_us)
 {
     if (!call->is_finished && call->deadline_us != 0 && !call->reset_sent &&
         is_due(now, call->deadline_us, 0, next_us))
-        grpc_call_expire(call);
+        grpc_call_cut(call, GRPC_DEADLINE_EXCEEDED); /* of grpc-timeout */
     if (call->is_finished && !call->half_closed && !call->reset_sent &&
         is_due(now, call->last_data_us, SILENCE_US, next_us)) {
         if (call->trailers_sent && h2_link_blocked_since_us(call->connection->link) == 0)

@@ -136,3 +136,11 @@ grpc_raw_finish(struct grpc_call *call, int status, const struct grpc_metadata *
     }
     grpc_call_finish(call, (enum grpc_status)status, NULL);
 }
+
+void
+grpc_raw_reset(struct grpc_call *call, int status)
+{
+    CHECK_OBJ(call, CALL_MAGIC);
+    if (call->stream_id != 0 && !call->reset_sent)
+        grpc_call_cut(call, status);
+}

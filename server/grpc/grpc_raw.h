@@ -48,5 +48,8 @@ void grpc_raw_wake(struct grpc_call *);
  * no grpc_raw_respond. They hold the grpc-status; status is for the count. grpc_call_finish ends it
  * with a status of our own. */
 void grpc_raw_finish(struct grpc_call *, int status, const struct grpc_metadata *trailers);
+/* RST_STREAM(CANCEL), also after grpc_raw_finish: what the client does not take is let go of.
+ * status is for the count, if there was none. on_gone follows. */
+void grpc_raw_reset(struct grpc_call *, int status);
 
 #endif

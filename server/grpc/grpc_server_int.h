@@ -221,8 +221,8 @@ struct grpc_call *grpc_call_new(struct grpc_connection *, int32_t stream_id);
 void grpc_call_begin(struct grpc_call *);
 /* The stream is gone. */
 void grpc_call_lose(struct grpc_call *);
-/* The time of grpc-timeout is over. */
-void grpc_call_expire(struct grpc_call *);
+/* RST_STREAM(CANCEL), counted as this. */
+void grpc_call_cut(struct grpc_call *, int status);
 /* Draining: an empty message and OK before the client half closed, once what was handed out is
  * settled. It takes nothing away: what the client still sends is taken on. */
 void grpc_call_answer(struct grpc_call *);

@@ -289,6 +289,7 @@ on_end(void *ctx, void *object)
     (void)ctx;
     struct grpc_stream *stream = object;
     CHECK_OBJ(stream, STREAM_MAGIC);
+    stream->is_answered = true;
     /* An answer before all was sent ends the call; else the stream closes next. */
     if (stream->has_ended)
         return;
@@ -302,7 +303,9 @@ on_close(void *ctx, void *object, uint32_t code, bool by_peer)
     (void)ctx;
     struct grpc_stream *stream = object;
     CHECK_OBJ(stream, STREAM_MAGIC);
-    if (code == H2_NO_ERROR && !by_peer) {
+    /* Servers reset what is not half closed after a whole answer (RFC 9113 8.1); ours may be on its
+     * way. */
+    if (stream->is_answered || (code == H2_NO_ERROR && !by_peer)) {
         end_by_trailers(stream);
         return;
     }

@@ -21,7 +21,7 @@ http1_pending_begin(struct http1_pending *pending, int status, const char *conte
     struct http1 *http = pending->connection->http;
     struct evkeyvalq *headers = evhttp_request_get_output_headers(pending->request);
     loop_assert_here(http->loop);
-    if (!http->is_draining)
+    if (!http->is_draining && !http->is_dismissed)
         evhttp_add_header(headers, "Connection", "close");
     http1_add_answer_headers(http, pending->request, content_type);
     http1_intake_release(pending->connection, false);

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -99,6 +100,14 @@ class Prometheus:
         # The rest of the log must not fill the pipe.
         self.rest = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL)
 
+    def is_ready(self):
+        """It listens before it can answer."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=20) as answer:
+                return answer.status == 200
+        except urllib.error.HTTPError:
+            return False
+
     def query(self, expression):
         url = f"http://{self.address}/api/v1/query?query={urllib.parse.quote(expression)}"
         with urllib.request.urlopen(url, timeout=20) as answer:
@@ -127,6 +136,7 @@ def prometheus(tmp_path_factory):
                     f"listen.grpc_tls.key_file={pair.key}", flags=["--sink"])
     watcher = Prometheus(directory, gate.telemetry)
     try:
+        wait_until(watcher.is_ready, "prometheus is ready")
         wait_until(lambda: watcher.query("spangate_ready"), "the first scrape")
         command = [BINARY, "load", "--addr", gate.address, "--rate", "400",
                    "--duration", f"{LOAD_S}s", "--seed", "7"]

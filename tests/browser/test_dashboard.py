@@ -72,6 +72,7 @@ def test_an_sre_finds_the_sick_service_and_acts(start, backend, node, tmp_path):
         browser.read_until("wait")
         check_pages(browser, item)
         check_acts(browser, admin, item)
+        check_orders(browser, admin, backend)
         gate_goes_down(browser, gate, backend)
     finally:
         browser.process.kill()
@@ -102,8 +103,32 @@ def check_acts(browser, admin, item):
     assert browser.all("row")[0]["row"] == 2
 
 
+def order(admin, *paths):
+    for path in paths:
+        asked = urllib.request.Request(f"http://{admin}/api/v1/{path}", method="POST", headers={"Authorization": f"Bearer {TOKEN}"})
+        urllib.request.urlopen(asked, timeout=PATIENCE).close()
+
+
+def check_orders(browser, admin, backend):
+    """What operators have ordered stands where an SRE looks first."""
+    assert browser.all("wait")[-1]["wait"] == "pause, disable"
+    order(admin, "pause", f"backends/{backend.address}/disable")
+    browser.go_on()
+    assert browser.read_until("wait")["wait"] == "resume, enable"
+    assert browser.all("paused")[0]["paused"].endswith("ready, paused")
+    assert "1 disabled" in browser.all("paused")[0]["flow"]
+    assert "disabled: no new calls" in browser.all("disabled")[0]["disabled"]
+    order(admin, "resume", f"backends/{backend.address}/enable")
+    browser.go_on()
+    assert browser.read_until("wait")["wait"] == "drain"
+    order(admin, "drain")
+    browser.go_on()
+    assert browser.read_until("wait")["wait"] == "undrain, backend down"
+    assert "draining" in browser.all("draining")[0]["draining"]
+    order(admin, "undrain")
+
+
 def gate_goes_down(browser, gate, backend):
-    assert browser.all("wait")[0]["wait"] == "backend down"
     backend.stop()
     browser.go_on()
     assert browser.read_until("wait")["wait"] == "gate down"

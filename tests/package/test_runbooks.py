@@ -1,11 +1,15 @@
 """Every command of the runbooks, on a host with the package, its settings and its ports."""
 # SPDX-License-Identifier: Apache-2.0
 import re
+import sys
 
 import host
 from system_conftest import ROOT
 
-TEXT = "".join((ROOT / "docs" / name).read_text() for name in ("runbooks.md", "security.md"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from pages import pages_of  # noqa: E402
+
+TEXT = "".join((ROOT / "docs" / name).read_text() for name in pages_of("tests/package/test_runbooks.py"))
 BLOCKS = re.findall(r"^## (Spangate\w+)$|^```sh\n(.*?)^```$", TEXT, re.M | re.S)
 
 START = """
@@ -29,10 +33,10 @@ spangate load --rate 200 --duration 2s --corrupt span-parent-missing:5% --corrup
 
 # A command that fails has its alert's name in the way it fails.
 BLOCK = """
-(
-set -eu
+cat >/tmp/block.sh <<'COMMANDS'
 {commands}
-) || {{ echo "failed: {title}" >&2; exit 1; }}
+COMMANDS
+sh -eu /tmp/block.sh </dev/null || {{ echo "failed: {title}" >&2; exit 1; }}
 """
 
 END = """

@@ -156,7 +156,10 @@ def test_what_convert_refuses(write):
     assert spangate("config", "convert", "--from", "nagios", write("a: 1"))[0] == 64
     assert spangate("config", "convert", "--from", "satellite", "/none")[0] == 66
     assert spangate("config", "convert", "--from", "satellite", write("a: ["))[0] == 65
+    _, _, told = spangate("config", "convert", "--from", "satellite", write('"\\e[2Jcolour": blue'))
+    assert "colour = blue" in told and "\x1b" not in told
     assert spangate("config", "show", "--from", "satellite")[0] == 64
+    assert 'did you mean "top"?' in spangate("help", "tpo")[2]
     code, _, told = spangate("config", "shcema")
     assert code == 64 and 'did you mean "schema"?' in told
 

@@ -303,7 +303,8 @@ def test_log_level_until_the_next_reload(start, backend, tmp_path):
 
 
 def test_snapshot_has_everything_but_secrets(start, backend, tmp_path):
-    gate = start("upstream.auth_token=very-secret-word")
+    gate = start("upstream.auth_token=very-secret-word",
+                 "upstream.kafka.properties={sasl.password: very-secret-word, sasl.username: bob}")
     stream(gate.channel(), COLLECT, [wire.segment()])
     gate.wait_settled()
     file = tmp_path / "snapshot.json"
@@ -312,6 +313,10 @@ def test_snapshot_has_everything_but_secrets(start, backend, tmp_path):
     assert "very-secret-word" not in text
     found = json.loads(text)
     assert list(found) == ["overview", "backends", "instances", "control", "config", "metrics"]
+    settings = found["config"]["settings"]
+    assert settings["upstream.auth_token"]["value"] == "********"
+    assert settings["upstream.kafka.properties"]["value"] == {
+        "sasl.password": "********", "sasl.username": "bob"}
     assert found["overview"]["ledger"]["forwarded"] == 1
     assert found["backends"]["backends"][0]["name"] == backend.address
     assert found["metrics"]["spangate_ledger_imbalance_items"] == 0

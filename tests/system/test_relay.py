@@ -433,7 +433,7 @@ class Web(threading.Thread):
 
 
 @pytest.mark.parametrize("status,code,of_ours", [
-    (503, CODE.UNAVAILABLE, None), (404, CODE.UNIMPLEMENTED, CODE.UNIMPLEMENTED),
+    (503, CODE.UNAVAILABLE, None), (404, CODE.UNIMPLEMENTED, CODE.INTERNAL),
     (431, CODE.UNKNOWN, CODE.INTERNAL), (200, CODE.UNKNOWN, CODE.INTERNAL)])
 def test_something_else_answers_there(begin, status, code, of_ours):
     gate = begin(Web(status).address)

@@ -147,10 +147,23 @@ const pages = [
   ["quarantine", "Quarantine", views.quarantine], ["backends", "Backends", views.backends], ["config", "Configuration", views.config],
 ];
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a hash typed by hand
+  }
+}
+
 function place() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const page = pages.find((one) => one[0] === name) || pages[0];
-  return { page, rest: rest.map(decodeURIComponent) };
+  return { page, rest: rest.map(decoded) };
+}
+
+function stateOf(now) {
+  const words = [now.mode, now.ready ? "ready" : now.not_ready.includes("draining") ? "draining" : "not ready"];
+  return (now.paused ? [...words, "paused"] : words).join(", ");
 }
 
 export function show() {
@@ -158,7 +171,7 @@ export function show() {
   patch(document.getElementById("nav"), pages.map(([name, title]) =>
     h("a", { href: `#/${name}`, "aria-current": name === page[0] ? "page" : null }, title)));
   const link = document.getElementById("link");
-  const words = state.lost ? "connection lost, trying again" : state.overview === null ? "connecting" : `${state.overview.mode}, ${state.overview.ready ? "ready" : "not ready"}`;
+  const words = state.lost ? "connection lost, trying again" : state.overview === null ? "connecting" : stateOf(state.overview);
   if (link.textContent !== words) link.textContent = words;
   link.className = state.lost ? "lost" : "";
   document.getElementById("version").textContent = state.overview === null ? "" : state.overview.version;

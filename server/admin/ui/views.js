@@ -71,14 +71,19 @@ function sickNotices() {
 
 function serviceNotices(now) {
   const out = [];
-  const up = now.backends.filter((one) => one.up).length;
+  const used = now.backends.filter((one) => one.enabled), up = used.filter((one) => one.up).length, n_off = now.backends.length - used.length;
   for (const reason of now.not_ready) out.push(notice("bad", `Not ready: ${NOT_READY[reason] || reason}`));
+  if (now.paused) out.push(notice("warn", "Forwarding is paused", "What arrives waits in the buffer. spangate ctl resume goes on."));
   if (now.ledger.imbalance !== 0)
     out.push(notice("bad", `The ledger does not balance: ${now.ledger.imbalance} items`, "This is a fault of spangate: please report it."));
-  if (now.backends.length > 0 && up === 0)
+  if (n_off > 0 && used.length === 0)
+    out.push(notice("bad", "Every backend is disabled", "What arrives waits in the buffer. spangate ctl backend enable takes one back."));
+  else if (n_off > 0)
+    out.push(notice("warn", `${n_off} of ${now.backends.length} backends ${n_off === 1 ? "is" : "are"} disabled`, "No new calls go there. spangate ctl backend enable takes one back."));
+  if (used.length > 0 && up === 0)
     out.push(notice("bad", "No backend is connected", "What arrives waits in the buffer; agents notice nothing until it is full."));
-  else if (up < now.backends.length)
-    out.push(notice("warn", `${now.backends.length - up} of ${now.backends.length} backends are not connected`, "The others carry its share."));
+  else if (up < used.length)
+    out.push(notice("warn", `${used.length - up} of ${used.length} backends are not connected`, "The others carry its share."));
   const fill = Math.max(now.buffer.memory_bytes / (now.buffer.memory_capacity_bytes || 1),
     now.buffer.disk_bytes / (now.buffer.disk_capacity_bytes || 1));
   if (fill > 0.8) out.push(notice("warn", `The buffer is ${percent(fill)} full`, "The backend takes less than arrives."));
@@ -90,7 +95,7 @@ function serviceNotices(now) {
 }
 
 function flow(now) {
-  const up = now.backends.filter((one) => one.up).length;
+  const used = now.backends.filter((one) => one.enabled), up = used.filter((one) => one.up).length;
   const segments = Object.values(now.segments).reduce((a, b) => a + b, 0);
   const bad = now.segments.quarantined + now.segments.repaired + now.segments.tagged;
   const box = (title, big, kind, ...more) => h("li", { class: "card" }, h("h2", {}, title), h("p", { class: `big ${kind}` }, big),
@@ -101,8 +106,9 @@ function flow(now) {
     box("Buffer", short(now.ledger.queued + now.ledger.inflight), "", "items held",
       room("memory", now.buffer.memory_bytes, now.buffer.memory_capacity_bytes),
       now.buffer.disk_capacity_bytes > 0 ? room("disk", now.buffer.disk_bytes, now.buffer.disk_capacity_bytes) : `mode ${now.buffer.mode}`),
-    box("Backends", now.backends.length === 0 ? "none" : `${up} of ${now.backends.length} up`, up < now.backends.length || up === 0 ? "bad" : "good",
-      `${perSecond("out")} forwarded`, `${perSecond("bytesOut", size)}`));
+    box("Backends", used.length === 0 ? "none in use" : `${up} of ${used.length} up`, up < used.length || up === 0 ? "bad" : "good",
+      now.backends.length > used.length ? `${now.backends.length - used.length} disabled` : null,
+      now.paused ? h("p", { class: "small warn" }, "paused") : `${perSecond("out")} forwarded`, `${perSecond("bytesOut", size)}`));
 }
 
 function aside(now) {
@@ -283,6 +289,8 @@ function onTreeKey(event) {
   next.focus();
 }
 
+const TREE_SPANS = 5000; // a chain of them is as many calls deep
+
 function tree(spans) {
   const heads = ["Span", "Type", "Operation", "Took", "Error", "What is wrong"];
   return h("div", { class: "scroll" }, h("table", { class: "tree", role: "treegrid", "aria-label": "Spans, each below its parent", tabindex: "0", onkeydown: onTreeKey },
@@ -338,7 +346,7 @@ function item() {
   const spans = one.message && one.message.spans;
   return [h("h1", {}, one.id), back, own.error === "" ? null : notice("bad", own.error), own.result === "" ? null : notice(/^(refused|busy|gone)/.test(own.result) ? "warn" : "good", own.result),
     h("section", { class: "card" }, h("dl", { class: "facts" }, facts.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]))),
-    whyOf(one), h("h2", {}, "What to do with it"), actions(one), spans ? h("h2", {}, "Spans") : null, spans ? tree(spans) : null, h("h2", {}, "The message"),
+    whyOf(one), h("h2", {}, "What to do with it"), actions(one), spans ? h("h2", {}, "Spans") : null, spans ? (spans.length > TREE_SPANS ? h("p", {}, `${spans.length} are too many to draw. Save the bytes and use: spangate lint.`) : tree(spans)) : null, h("h2", {}, "The message"),
     one.message === null ? h("p", {}, "Its bytes do not decode, or are too many to show here. Save them and use: spangate lint.")
       : h("pre", { tabindex: "0", "aria-label": "the message as JSON" }, JSON.stringify(one.message, null, 2))].filter((part) => part !== null);
 }
@@ -352,7 +360,8 @@ export function backends() {
   if (now === null) return [h("p", {}, "Waiting for the first figures.")];
   const heads = [["Backend"], ["State"], ["Calls in flight", 1], ["Answered OK", 1], ["Failed", 1], ["Last OK"]];
   return [h("h1", {}, "Backends"), table("Backends", heads, now.backends.map((one) => [h("code", {}, one.name),
-    h("span", { class: one.up ? "good" : "bad" }, one.up ? "✔ connected" : "✖ not connected"), short(one.inflight_batches),
+    [h("span", { class: one.up ? "good" : "bad" }, one.up ? "✔ connected" : "✖ not connected"),
+      one.enabled ? null : h("span", { class: "small warn" }, "disabled: no new calls")], short(one.inflight_batches),
     short(one.answers_ok), short(one.answers_failed), ago(one.last_success)]), "No backend is known yet.")];
 }
 

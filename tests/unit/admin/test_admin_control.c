@@ -146,6 +146,7 @@ tear_down(void **state)
     struct service *service = *state;
     stop(service);
     admin_api_close(&service->api);
+    service->control = (struct admin_control){.ctx = NULL}; /* goes with the port */
     on_later(service); /* an order whose client has gone meanwhile */
     loop_timer_cancel(&service->later);
     loop_free(&service->loop);

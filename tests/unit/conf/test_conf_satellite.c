@@ -37,7 +37,7 @@ variables_win_over_the_file_and_lose_to_ours(void **state)
     assert_int_equal(fixture.conf->limits.max_connections, 78);
     const struct conf_diag *diag = find_diag(&fixture, "SATELLITE_LOGGER_LEVEL");
     assert_non_null(diag);
-    assert_int_equal(diag->code, 60);
+    assert_int_equal(diag->code, 70);
     assert_string_equal(diag->text, "taken over as log.level=warn");
     struct text out = TEXT_EMPTY;
     conf_add_origin(fixture.conf, &out);
@@ -68,8 +68,8 @@ what_has_no_effect_is_told_and_service_links_are_not(void **state)
     assert_int_equal(fixture.err, ERR_OK);
     assert_int_equal(fixture.diags.n, 3);
     assert_int_equal(fixture.diags.n_warnings, 3);
-    assert_int_equal(find_diag(&fixture, "SATELLITE_OF_LOVE")->code, 61);
-    assert_int_equal(find_diag(&fixture, "SATELLITE_GRPC_CLIENT_FINDER")->code, 61);
+    assert_int_equal(find_diag(&fixture, "SATELLITE_OF_LOVE")->code, 71);
+    assert_int_equal(find_diag(&fixture, "SATELLITE_GRPC_CLIENT_FINDER")->code, 71);
     assert_string_equal(fixture.conf->upstream.addresses.items[0], "oap:11800");
     fini(&fixture);
 }
@@ -220,6 +220,25 @@ what_cannot_be_taken_over_is_named(void **state)
     assert_null(read_file("a: [\n", NULL));
 }
 
+/* Lists and maps where Satellite has none. */
+static void
+other_shapes_are_walked_through(void **state)
+{
+    static const char *const files[] = {
+        "sharing: {clients: [[a, b]]}\n",
+        "sharing: {clients: [[[a]], {plugin_name: [x]}, {plugin_name: {a: b}}, null, a]}\n",
+        "sharing: {servers: {clients: [{a: [b]}]}, clients: x}\n",
+        "pipes: [[{gatherer: [queue]}], x, null]\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct conf_satellite *sat = read_file(files[i], NULL);
+        const struct conf_satellite_item *item = conf_satellite_item_at(sat, 0);
+        assert_int_equal(item->verdict, CONF_SATELLITE_UNSUPPORTED);
+        conf_satellite_free(&sat);
+    }
+}
+
 int
 main(void)
 {
@@ -231,6 +250,7 @@ main(void)
         cmocka_unit_test(queues_pipes_and_tls_come_together),
         cmocka_unit_test(a_file_becomes_ours),
         cmocka_unit_test(what_cannot_be_taken_over_is_named),
+        cmocka_unit_test(other_shapes_are_walked_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ static struct {
     struct grpc_queue out;
     uint64_t n_data;
     uint32_t n_headers, n_ends;
+    bool withholds; /* credit */
     int status;
     enum err err;
 } t;
@@ -234,7 +235,8 @@ on_data(void *ctx, struct bytes in)
 {
     (void)ctx;
     t.n_data += in.n;
-    grpc_stream_credit(t.stream, in.n);
+    if (!t.withholds)
+        grpc_stream_credit(t.stream, in.n);
 }
 
 static void

@@ -1,6 +1,14 @@
 /* From the store to librdkafka's mock cluster: nothing lost, each record under its own key. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
 #include "forward/kafka_fixture.h"
+
+enum { SILENT_S = 8 };
+static atomic_bool is_resolving;
 
 static uint64_t
 requests(const struct world *world, int status)
@@ -309,6 +317,37 @@ the_end_gives_everything_back(void **state)
     cluster_fini(&cluster);
 }
 
+/* Stands before the system's: a name server that says nothing for a while. */
+int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+            struct addrinfo **out)
+{
+    int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name == NULL || strcmp(name, "silent.invalid") != 0)
+        return next(name, service, hints, out);
+    atomic_store(&is_resolving, true);
+    sleep(SILENT_S);
+    return EAI_AGAIN;
+}
+
+static void
+a_silent_name_server_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    struct world world;
+    cluster_init(&cluster);
+    cluster.brokers[0] = "silent.invalid:9092";
+    cluster_world(&cluster, &world, 0);
+    WORLD_UNTIL(&world, atomic_load(&is_resolving));
+    uint64_t start_us = clock_fresh_us();
+    forward_free(&world.forward);
+    assert_true(clock_fresh_us() - start_us < 5000000);
+    world_fini(&world);
+    cluster_fini(&cluster);
+}
+
 /* More than fits at once: bounded in flight, and all of it arrives. */
 static void
 much_goes_through_little_room(void **state)
@@ -349,6 +388,7 @@ main(void)
         cmocka_unit_test(an_ill_topic_puts_nothing_into_quarantine),
         cmocka_unit_test(a_failed_producer_is_replaced),
         cmocka_unit_test(the_end_gives_everything_back),
+        cmocka_unit_test(a_silent_name_server_does_not_hold_up_the_end),
         cmocka_unit_test(much_goes_through_little_room),
     };
     return KAFKA_CAN_RUN ? cmocka_run_group_tests(tests, NULL, NULL) : 0;

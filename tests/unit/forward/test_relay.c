@@ -233,6 +233,107 @@ test_short_memory(void **state)
     clock_set(0, 0);
 }
 
+/* What an agent does not read, though the backend has long ended the call, gives way as well. */
+static void
+test_an_unread_answer_and_short_memory(void **state)
+{
+    (void)state;
+    struct forward_settings settings = world_settings();
+    uint64_t now_us = 1000000000;
+    clock_set(now_us, 1700000000000);
+    begin(1, &settings, 100);
+    struct hand *hand = &t.hands[0];
+    hand->status = -1;
+    t.withholds = true;
+    call(foreign, 10, true);
+    UNTIL(hand->n_ends == 1);
+    for (int i = 0; i < 5; i++)
+        grpc_queue_put(&hand->answers[0], bytes_of(chunk, CHUNK));
+    answer(hand, 0, GRPC_OK);
+    UNTIL(hand->n_gone == 1);
+    UNTIL(t.n_data == GRPC_STREAM_WINDOW_BYTES);
+    spin(10);
+    struct relay *relay = TAILQ_FIRST(&t.forward->relays->all);
+    assert_int_equal(relay->state, RELAY_ENDED);
+    assert_int_equal(grpc_queue_n(&relay->response), CHUNK + 5);
+    uint64_t fill = (UINT64_C(46) << 20) - t.budget.used_bytes; /* of 64: 72 % */
+    budget_take_always(&t.budget, fill);
+    for (int i = 0; i < 12; i++) {
+        assert_true(t.n_ends == 0 || i > 8);
+        now_us += 1100000;
+        clock_set(now_us, 1700000000000);
+        spin(5);
+    }
+    UNTIL(t.n_ends == 1);
+    assert_int_equal(t.err, ERR_STREAM_RESET);
+    assert_int_equal(t.status, GRPC_CANCELLED);
+    assert_true(TAILQ_EMPTY(&t.forward->relays->all));
+    budget_give(&t.budget, fill);
+    end();
+    clock_set(0, 0);
+}
+
+static void
+end_by(enum err err, int status, uint64_t left_us)
+{
+    struct relay *relay = TAILQ_FIRST(&t.forward->relays->all);
+    struct grpc_metadata none = {.p = NULL};
+    struct grpc_stream_end how = {.err = err, .status = status, .trailers = &none};
+    if (left_us > 0)
+        relay->deadline_us = clock_mono_us() + left_us;
+    grpc_stream_cancel(&relay->stream);
+    relay_stream_events.on_end(relay, &how);
+    UNTIL(t.n_ends == 1);
+}
+
+/* A backend keeps the deadline too and may be the first to notice; it can only say CANCEL. */
+static void
+test_a_reset_at_the_deadline_is_the_deadline(void **state)
+{
+    (void)state;
+    static const struct {
+        int status, wanted;
+        uint64_t left_us;
+    } cases[] = {
+        {GRPC_CANCELLED, GRPC_DEADLINE_EXCEEDED, 5000},
+        {GRPC_CANCELLED, GRPC_CANCELLED, 60000000},
+        {GRPC_CANCELLED, GRPC_CANCELLED, 0}, /* none */
+        {GRPC_INTERNAL, GRPC_INTERNAL, 5000},
+    };
+    struct forward_settings settings = world_settings();
+    begin(1, &settings, 100);
+    t.hands[0].status = -1;
+    for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        call(foreign, 10, true);
+        UNTIL(t.hands[0].n_calls == i + 1);
+        end_by(ERR_STREAM_RESET, cases[i].status, cases[i].left_us);
+        assert_int_equal(t.err, ERR_OK);
+        assert_int_equal(t.status, cases[i].wanted);
+    }
+    UNTIL(t.hands[0].n_gone == t.hands[0].n_calls);
+    end();
+}
+
+/* 404 of something that is no OAP: an agent told UNIMPLEMENTED would never ask again. */
+static void
+test_a_page_in_place_of_an_answer(void **state)
+{
+    (void)state;
+    struct forward_settings settings = world_settings();
+    begin(1, &settings, 100);
+    t.hands[0].status = -1;
+    call(ask, 10, true);
+    UNTIL(t.hands[0].n_calls == 1);
+    end_by(ERR_GRPC_FRAME, GRPC_UNIMPLEMENTED, 0);
+    assert_int_equal(t.status, GRPC_INTERNAL);
+    call(foreign, 10, true);
+    UNTIL(t.hands[0].n_calls == 2);
+    end_by(ERR_GRPC_FRAME, GRPC_UNIMPLEMENTED, 0);
+    assert_int_equal(t.status, GRPC_UNIMPLEMENTED);
+    UNTIL(t.hands[0].n_gone == 2);
+    end();
+}
+
 static void
 test_fields_of_the_hop_stay_here(void **state)
 {
@@ -265,6 +366,9 @@ main(void)
         cmocka_unit_test(test_a_stream_outlives_the_channel_of_new_calls),
         cmocka_unit_test(test_more_streams_than_the_backend_takes),
         cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_an_unread_answer_and_short_memory),
+        cmocka_unit_test(test_a_reset_at_the_deadline_is_the_deadline),
+        cmocka_unit_test(test_a_page_in_place_of_an_answer),
         cmocka_unit_test(test_fields_of_the_hop_stay_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

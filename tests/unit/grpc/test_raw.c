@@ -10,9 +10,11 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "grpc/grpc_channel_int.h"
 #include "grpc/grpc_endpoint.h"
 #include "grpc/grpc_raw.h"
 #include "grpc/grpc_stream.h"
+#include "h2/h2_stream.h"
 #include "net/listener.h"
 
 enum { CHUNK = 10000, FIRST_WINDOW = 1 << 20 };
@@ -428,6 +430,29 @@ test_reset_by_either_side(void **state)
     assert_int_equal(t.end.err, ERR_CLOSED);
 }
 
+/* A server may reset behind its whole answer while our end is still on its way out. */
+static void
+test_a_reset_behind_the_answer(void **state)
+{
+    (void)state;
+    open_stream("/a/b", NULL);
+    grpc_stream_half_close(t.stream);
+    UNTIL(t.n_server_ends == 1);
+    struct grpc_stream *stream = t.stream;
+    struct h2_session *session = h2_link_session(t.channel->link);
+    h2_stream_reset(session, stream->stream_id, H2_CANCEL);
+    h2_stream_unbind(session, stream->stream_id);
+    grpc_channel_events.on_header(t.channel, stream, BYTES("grpc-status"), BYTES("5"));
+    grpc_channel_events.on_headers(t.channel, stream, true);
+    grpc_channel_events.on_end(t.channel, stream);
+    assert_int_equal(t.n_ends, 0);
+    grpc_channel_events.on_close(t.channel, stream, H2_NO_ERROR, true);
+    assert_int_equal(t.n_ends, 1);
+    assert_int_equal(t.end.err, ERR_OK);
+    assert_int_equal(t.end.status, GRPC_NOT_FOUND);
+    UNTIL(t.n_server_gone == 1);
+}
+
 static void
 test_lost_before_it_left(void **state)
 {
@@ -507,6 +532,7 @@ main(void)
         T(test_own_status_before_and_after_headers),
         T(test_refused_and_unwanted),
         T(test_reset_by_either_side),
+        T(test_a_reset_behind_the_answer),
         T(test_lost_before_it_left),
         T(test_deadline),
         T(test_drain_and_retire),

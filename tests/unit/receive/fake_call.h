@@ -207,4 +207,12 @@ grpc_raw_finish(struct grpc_call *call, int status, const struct grpc_metadata *
     grpc_call_finish(call, (enum grpc_status)status, NULL);
 }
 
+void
+grpc_raw_reset(struct grpc_call *call, int status)
+{
+    (void)call;
+    (void)status;
+    fail();
+}
+
 #endif
