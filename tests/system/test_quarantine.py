@@ -113,6 +113,8 @@ def test_from_arrival_to_the_second_replay(begin, backend):
     assert first["received"].endswith("Z") and abs(first["received_ms"] - wire.now_ms()) < 60000
     shown = api.good("GET", "/" + first["id"].lower())
     assert base64.b64decode(shown.pop("payload")) == messages[0]
+    drawn = shown.pop("message")
+    assert [(one["spanId"], one.get("parentSpanId", 0)) for one in drawn["spans"]] == [(1, 0), (2, 1)]
     assert shown == first
     # Repair can make nothing of it; as it is it goes.
     assert api.replay([first["id"]], "repair") == ["refused"]

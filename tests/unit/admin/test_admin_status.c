@@ -248,7 +248,7 @@ static void
 equals_fill_the_list_of_the_worst(void **state)
 {
     struct site *site = *state;
-    char name[8];
+    char name[16];
     for (int i = 0; i < 9; i++) {
         snprintf(name, sizeof(name), "i%d", i);
         see(site, "shop", name, LANGUAGE_GO, 7, 0);
