@@ -1,4 +1,5 @@
-"""A copy of this host that goes with the process: what is installed there is nowhere else."""
+"""A copy of this host that goes with the process: what is installed there is nowhere else, and what
+spangate left here is not there."""
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess
@@ -14,6 +15,7 @@ mount -t tmpfs none "$1/root/run"
 mount -t tmpfs none "$1/root/tmp"
 mount --rbind /dev "$1/root/dev"
 mount -t proc none "$1/root/proc"
+rm -rf "$1/root/var/lib/spangate" "$1/root/etc/spangate"
 cp "$2" "$1/root/tmp/spangate.deb"
 cp "$3" "$1/root/tmp/steps.sh"
 cd "$1/root/tmp"
