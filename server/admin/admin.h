@@ -5,6 +5,7 @@
  * admin_api        the operator's port and socket: who may call, and which handler answers
  * admin_instances  GET /api/v1/instances
  * admin_overview   GET /api/v1/overview, /api/v1/backends
+ * admin_tap        GET /api/v1/tap; admin_tap_line: a segment as JSON
  * On the control thread's loop. It reads other threads' published metric slots and nothing else of
  * theirs. */
 #ifndef ADMIN_ADMIN_H

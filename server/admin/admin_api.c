@@ -8,9 +8,11 @@
 
 #include "admin/admin_access.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 enum {
     ELEMENT_MAX_BYTES = 128,
+    STRING_BYTES = 256,
     /* Up to here a body that is too large is refused in our words, beyond it by net/http1. */
     HTTP_MAX_BODY = 4 * ADMIN_MAX_BODY,
 };
@@ -76,6 +78,33 @@ admin_query_number(struct http1_request *request, const char *name, uint64_t lea
     admin_answer_error(request, 400, words.p);
     text_fini(&words);
     return false;
+}
+
+bool
+admin_query_filter(struct http1_request *request, struct filter **filter)
+{
+    const char *expression = http1_query(request, "filter");
+    struct filter_error error;
+    *filter = NULL;
+    if (expression == NULL || filter_parse(bytes_str(expression), filter, &error))
+        return true;
+    struct text words = TEXT_EMPTY;
+    text_addf(&words, "filter, column %zu: %s", error.column, error.text);
+    admin_answer_error(request, 400, words.p);
+    text_fini(&words);
+    return false;
+}
+
+void
+admin_add_string(struct text *out, const char *name, struct bytes value)
+{
+    if (value.n > STRING_BYTES) {
+        /* At most three bytes more go, so that no character is cut in two. */
+        size_t n = utf8_valid_prefix(bytes_of(value.p, STRING_BYTES));
+        value.n = n + 3 < STRING_BYTES ? STRING_BYTES : n;
+    }
+    text_addf(out, ",\"%s\":", name);
+    text_add_json(out, value);
 }
 
 void

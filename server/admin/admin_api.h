@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "integrity/filter.h"
 #include "net/http1.h"
 #include "net/loop.h"
 #include "net/net.h"
@@ -23,6 +24,8 @@
 enum { ADMIN_MAX_BODY = 64 * 1024 };
 
 #define ADMIN_JSON "application/json"
+/* One JSON value a line. */
+#define ADMIN_JSON_LINES "application/x-ndjson"
 
 /* element: what stood for '*' in the path, percent-decoded, at most 128 bytes of printable ASCII;
  * BYTES_NONE where the path has none. It answers or defers (net/http1.h). */
@@ -70,6 +73,11 @@ void admin_error_json(struct text *out, const char *words);
  * is answered. */
 bool admin_query_number(struct http1_request *, const char *name, uint64_t least, uint64_t most,
                         uint64_t fallback, uint64_t *out);
+/* The query's filter, owned by the caller then; NULL when absent. False: it was none, and 400 is
+ * answered. */
+bool admin_query_filter(struct http1_request *, struct filter **out);
+/* ,"name":"value" with at most 256 bytes of it. */
+void admin_add_string(struct text *, const char *name, struct bytes value);
 /* "2026-01-31T12:03:58.114Z" with quotes; null for 0. */
 void admin_add_time(struct text *out, int64_t unix_ms);
 

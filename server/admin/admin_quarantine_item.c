@@ -4,12 +4,11 @@
 
 #include "admin/admin_api.h"
 #include "base/method.h"
-#include "base/utf8.h"
 #include "message/message.h"
 #include "store/quarantine_id.h"
 #include "store/store.h"
 
-enum { STRING_BYTES = 256, MAX_SPANS = 100000, MAX_PARTS = 400000 };
+enum { MAX_SPANS = 100000, MAX_PARTS = 400000 };
 
 /* Field numbers of the names in a message; 0: it has none. inner: of the field in which service and
  * instance (or, for a reference, trace and segment) stand. */
@@ -123,18 +122,6 @@ admin_quarantine_item_ask(const struct admin_quarantine_item *item, int64_t now_
     };
 }
 
-static void
-add_string(struct text *out, const char *name, struct bytes value)
-{
-    if (value.n > STRING_BYTES) {
-        /* At most three bytes more go, so that no character is cut in two. */
-        size_t n = utf8_valid_prefix(bytes_of(value.p, STRING_BYTES));
-        value.n = n + 3 < STRING_BYTES ? STRING_BYTES : n;
-    }
-    text_addf(out, ",\"%s\":", name);
-    text_add_json(out, value);
-}
-
 void
 admin_quarantine_item_add(const struct admin_quarantine_item *item, struct text *out)
 {
@@ -144,14 +131,14 @@ admin_quarantine_item_add(const struct admin_quarantine_item *item, struct text 
     text_addf(out, "\"id\":\"%s\",\"received\":", id);
     admin_add_time(out, record->received_ms);
     text_addf(out, ",\"received_ms\":%lld", (long long)record->received_ms);
-    add_string(out, "rule", record->rule);
-    add_string(out, "signal", item->signal);
-    add_string(out, "method", item->method);
+    admin_add_string(out, "rule", record->rule);
+    admin_add_string(out, "signal", item->signal);
+    admin_add_string(out, "method", item->method);
     text_addf(out, ",\"bytes\":%zu", record->payload.n);
-    add_string(out, "service", item->service);
-    add_string(out, "service_instance", item->instance);
-    add_string(out, "segment_id", item->segment_id);
-    add_string(out, "trace_id", item->trace_id);
+    admin_add_string(out, "service", item->service);
+    admin_add_string(out, "service_instance", item->instance);
+    admin_add_string(out, "segment_id", item->segment_id);
+    admin_add_string(out, "trace_id", item->trace_id);
     text_addf(out, ",\"spans\":%u,\"edited\":%s", item->n_spans,
               (record->flags & STORE_EDITED) != 0 ? "true" : "false");
 }

@@ -69,22 +69,6 @@ on_list_end(void *ctx, const struct spool_map *map)
     admin_query_answer(&query, 200);
 }
 
-/* What is asked for; false: 400 is answered. *filter is owned by the caller then. */
-static bool
-read_filter(struct http1_request *request, struct filter **filter)
-{
-    const char *expression = http1_query(request, "filter");
-    struct filter_error error;
-    *filter = NULL;
-    if (expression == NULL || filter_parse(bytes_str(expression), filter, &error))
-        return true;
-    struct text words = TEXT_EMPTY;
-    text_addf(&words, "filter, column %zu: %s", error.column, error.text);
-    admin_answer_error(request, 400, words.p);
-    text_fini(&words);
-    return false;
-}
-
 static bool
 read_before(struct http1_request *request, uint64_t *before)
 {
@@ -112,7 +96,7 @@ admin_quarantine_list(void *ctx, struct http1_request *request, struct bytes ele
     if (!admin_quarantine_is_there(quarantine, request) ||
         !admin_query_number(request, "limit", 1, LIST_MAX, LIST_LIMIT, &limit) ||
         !admin_query_number(request, "since", 0, INT64_MAX, 0, &since_ms) ||
-        !read_before(request, &before) || !read_filter(request, &filter))
+        !read_before(request, &before) || !admin_query_filter(request, &filter))
         return;
     char *rule = copy_of(http1_query(request, "rule"));
     char *service = copy_of(http1_query(request, "service"));
@@ -134,37 +118,6 @@ admin_quarantine_list(void *ctx, struct http1_request *request, struct bytes ele
 }
 
 /* One item. */
-
-/* Characters for at most three bytes. */
-static void
-put_group(struct bytes in, char four[4])
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t group = (uint32_t)in.p[0] << 16;
-    if (in.n > 1)
-        group |= (uint32_t)in.p[1] << 8;
-    if (in.n > 2)
-        group |= in.p[2];
-    four[0] = digits[group >> 18];
-    four[1] = digits[group >> 12 & 63];
-    four[2] = in.n > 1 ? digits[group >> 6 & 63] : '=';
-    four[3] = in.n > 2 ? digits[group & 63] : '=';
-}
-
-static void
-add_base64(struct text *out, struct bytes in)
-{
-    char chunk[4096];
-    size_t n = 0;
-    for (size_t i = 0; i < in.n; i += 3) {
-        put_group(bytes_of(in.p + i, in.n - i < 3 ? in.n - i : 3), chunk + n);
-        n += 4;
-        if (n < sizeof(chunk) && i + 3 < in.n)
-            continue;
-        text_add_bytes(out, bytes_of(chunk, n));
-        n = 0;
-    }
-}
 
 /* The message as JSON, for people's eyes; null where the bytes do not say it or are too many. */
 static void
@@ -188,7 +141,7 @@ on_get_record(void *ctx, const struct quarantine_record *record)
     text_add(&query->out, "{");
     admin_quarantine_item_add(&item, &query->out);
     text_add(&query->out, ",\"payload\":\"");
-    add_base64(&query->out, record->payload);
+    text_add_base64(&query->out, record->payload);
     text_add(&query->out, "\"");
     add_message(&query->out, record);
     text_add(&query->out, "}\n");

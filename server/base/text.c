@@ -76,6 +76,37 @@ text_addf(struct text *text, const char *format, ...)
     va_end(args);
 }
 
+/* Characters for at most three bytes. */
+static void
+put_group(struct bytes in, char four[4])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t group = (uint32_t)in.p[0] << 16;
+    if (in.n > 1)
+        group |= (uint32_t)in.p[1] << 8;
+    if (in.n > 2)
+        group |= in.p[2];
+    four[0] = digits[group >> 18];
+    four[1] = digits[group >> 12 & 63];
+    four[2] = in.n > 1 ? digits[group >> 6 & 63] : '=';
+    four[3] = in.n > 2 ? digits[group & 63] : '=';
+}
+
+void
+text_add_base64(struct text *out, struct bytes in)
+{
+    char chunk[4096];
+    size_t n = 0;
+    for (size_t i = 0; i < in.n; i += 3) {
+        put_group(bytes_of(in.p + i, in.n - i < 3 ? in.n - i : 3), chunk + n);
+        n += 4;
+        if (n < sizeof(chunk) && i + 3 < in.n)
+            continue;
+        text_add_bytes(out, bytes_of(chunk, n));
+        n = 0;
+    }
+}
+
 struct bytes
 text_bytes(const struct text *text)
 {

@@ -26,6 +26,8 @@ void text_addf(struct text *, const char *format, ...) __attribute__((format(pri
 void text_addv(struct text *, const char *format, va_list);
 /* With quotes; invalid UTF-8 becomes U+FFFD. */
 void text_add_json(struct text *, struct bytes);
+/* RFC 4648 section 4, with padding, without quotes. */
+void text_add_base64(struct text *, struct bytes);
 /* A Prometheus label value without quotes: backslash, quote and newline escaped, at most 128 bytes
  * of valid UTF-8. */
 void text_add_label(struct text *, struct bytes);

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/http1.h"
-
 enum { TOKEN_BYTES = 4096, SHOWN_WORDS = 500 };
 
 /* The socket first: it needs no port and no token to read. NULL: there is neither. */
@@ -164,6 +162,28 @@ admin_client_call(const struct admin_client *client, const struct admin_client_c
         result = tell_refusal(client, call, status, &body);
     else if ((*out = json_tree_read(text_bytes(&body))) == NULL)
         result = tell_refusal(client, call, status, &body);
+    text_fini(&body);
+    return result;
+}
+
+int
+admin_client_follow(const struct admin_client *client, const char *path, uint32_t timeout_ms,
+                    const struct http1_follower *follower)
+{
+    const struct admin_client_call told = {.path = path};
+    struct http1_call http = {
+        .address = client->address,
+        .path = path,
+        .token = client->token.n > 0 ? client->token.p : NULL,
+        .timeout_ms = timeout_ms,
+    };
+    struct text body = TEXT_EMPTY;
+    int status = 0, result = COMMAND_OK;
+    enum err err = http1_follow(&http, follower, &status, &body);
+    if (err != ERR_OK)
+        result = tell_silence(client, &told, err);
+    else if (status != 0 && status / 100 != 2)
+        result = tell_refusal(client, &told, status, &body);
     text_fini(&body);
     return result;
 }

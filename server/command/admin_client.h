@@ -5,6 +5,7 @@
 
 #include "command/command.h"
 #include "message/json_tree.h"
+#include "net/http1.h"
 
 enum { ADMIN_CLIENT_ADDRESS = 300, ADMIN_CLIENT_TIMEOUT_MS = 60000 };
 
@@ -33,6 +34,10 @@ struct admin_client_call {
  * COMMAND_USAGE 400 or 413, COMMAND_CONFIG 422. */
 int admin_client_call(const struct admin_client *, const struct admin_client_call *,
                       struct json_tree **out);
+/* A GET whose answer goes on (net/http1.h); timeout_ms is the longest silence. COMMAND_OK: it
+ * ended, or the follower did; else as admin_client_call. */
+int admin_client_follow(const struct admin_client *, const char *path, uint32_t timeout_ms,
+                        const struct http1_follower *);
 /* "&name=value", percent-encoded. */
 void admin_client_add_query(struct text *path, const char *name, const char *value);
 

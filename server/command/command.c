@@ -17,13 +17,13 @@
 
 /* In the order of "spangate help". */
 static const struct command_verb *const verbs[] = {
-    &command_serve_verb,      &command_demo_verb,       &command_check_config_verb,
-    &command_config_verb,     &command_explain_verb,    &command_doctor_verb,
-    &command_top_verb,        &command_lint_verb,       &command_ci_verb,
-    &command_quarantine_verb, &command_ctl_verb,        &command_spool_verb,
-    &command_sink_verb,       &command_load_verb,       &command_send_verb,
-    &command_health_verb,     &command_completion_verb, &command_version_verb,
-    &command_help_verb,       &command_print_verb,
+    &command_serve_verb,   &command_demo_verb,       &command_check_config_verb,
+    &command_config_verb,  &command_explain_verb,    &command_doctor_verb,
+    &command_top_verb,     &command_tap_verb,        &command_lint_verb,
+    &command_ci_verb,      &command_quarantine_verb, &command_ctl_verb,
+    &command_spool_verb,   &command_sink_verb,       &command_load_verb,
+    &command_send_verb,    &command_health_verb,     &command_completion_verb,
+    &command_version_verb, &command_help_verb,       &command_print_verb,
 };
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]), WIDTH = 96, COLUMN = 33 };
 

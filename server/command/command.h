@@ -145,6 +145,7 @@ extern const struct command_verb command_explain_verb;
 extern const struct command_verb command_completion_verb;
 extern const struct command_verb command_doctor_verb;
 extern const struct command_verb command_top_verb;
+extern const struct command_verb command_tap_verb;
 
 /* The markdown of verb print, one function per document, in print_<document>.c. */
 void command_print_metrics(struct text *);

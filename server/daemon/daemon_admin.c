@@ -9,6 +9,7 @@
 #include "admin/admin_overview.h"
 #include "admin/admin_rules.h"
 #include "admin/admin_stream.h"
+#include "admin/admin_tap.h"
 #include "admin/admin_ui.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -17,11 +18,12 @@
 #include "daemon/daemon_control.h"
 #include "daemon/daemon_int.h"
 #include "daemon/daemon_quarantine.h"
+#include "daemon/daemon_tap.h"
 #include "h2/h2_session.h"
 
 enum {
     ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
-    ROUTE_TABLES = 9,
+    ROUTE_TABLES = 10,
 };
 
 struct daemon_admin {
@@ -30,6 +32,7 @@ struct daemon_admin {
     struct admin_overview overview;
     struct admin_config config;
     struct admin_stream *stream;
+    struct admin_taps *taps;
     struct admin_control control;
     struct admin_routes routes[ROUTE_TABLES];
     uint32_t n_routes;
@@ -168,6 +171,9 @@ set_routes(struct daemon *daemon)
     };
     daemon_control_init(daemon, &admin->source, &admin->control);
     admin->config = (struct admin_config){daemon, started_conf, reloaded_conf};
+    struct admin_tap_source tap_source;
+    daemon_tap_init(daemon, &tap_source);
+    admin->taps = admin_taps_new(daemon->loop, &tap_source);
     admin->stream = admin_stream_new(daemon->loop, topics, sizeof(topics) / sizeof(topics[0]));
     add_routes(admin, admin_overview_routes(&admin->overview));
     add_routes(admin, admin_instances_routes(daemon->instances));
@@ -176,6 +182,7 @@ set_routes(struct daemon *daemon)
     add_routes(admin, admin_config_routes(&admin->config));
     add_routes(admin, admin_rules_routes());
     add_routes(admin, admin_stream_routes(admin->stream));
+    add_routes(admin, admin_taps_routes(admin->taps));
     if (daemon->conf->admin.ui)
         add_routes(admin, admin_ui_routes());
     if (daemon->routes != NULL)
@@ -249,6 +256,7 @@ daemon_admin_close(struct daemon_admin **admin)
         return;
     admin_api_close(&(*admin)->api);
     admin_stream_free(&(*admin)->stream);
+    admin_taps_free(&(*admin)->taps);
     admin_close(&(*admin)->telemetry);
     mem_free(*admin);
     *admin = NULL;

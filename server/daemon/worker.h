@@ -71,6 +71,10 @@ void worker_judge_by(struct worker *, const struct conf *);
 void worker_dismiss(struct worker *, bool is_dismissed);
 void worker_pause(struct worker *, bool is_paused);
 void worker_refresh_backends(struct worker *);
+/* Its thread only: offers what it judges to the tap, as the ring of its index, until it is told to
+ * stop; the tap outlives that. Nothing once it is torn down. */
+void worker_open_tap(struct worker *, struct tap *);
+void worker_close_tap(struct worker *, struct tap *);
 /* The spooler's thread. Ownership of the parcel passes. */
 void worker_parcel(struct worker *, struct parcel *);
 /* Connections handed over and not ended. */

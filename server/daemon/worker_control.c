@@ -27,3 +27,18 @@ worker_refresh_backends(struct worker *worker)
     if (worker->forward != NULL)
         forward_refresh(worker->forward);
 }
+
+void
+worker_open_tap(struct worker *worker, struct tap *tap)
+{
+    if (worker->receive != NULL && tap_open(tap, worker->settings.index, &worker->budget))
+        receive_add_tap(worker->receive, tap, worker->settings.index);
+}
+
+void
+worker_close_tap(struct worker *worker, struct tap *tap)
+{
+    if (worker->receive != NULL)
+        receive_remove_tap(worker->receive, tap);
+    tap_close(tap, worker->settings.index, &worker->budget);
+}

@@ -112,6 +112,19 @@ struct http1_call {
 };
 /* ERR_OK: an answer of any status came; *body is added to. */
 enum err http1_call(const struct http1_call *, int *status, struct text *body) MUST_CHECK;
+/* Who reads an answer that goes on. */
+struct http1_follower {
+    void *ctx;
+    /* The body of an answer of status 2xx, as it comes; false: that is enough. */
+    bool (*on_bytes)(void *ctx, struct bytes);
+    /* Asked when a signal interrupted the wait; true: it is over. A signal just before the wait
+     * does not: on_bytes looks for it too. */
+    bool (*is_over)(void *ctx);
+};
+/* As http1_call, for an answer without end: call->timeout_ms is the longest silence. ERR_OK: it
+ * ended, or the follower did; *body is that of another status, up to 64 KiB. */
+enum err http1_follow(const struct http1_call *, const struct http1_follower *, int *status,
+                      struct text *body) MUST_CHECK;
 /* A value in the query of a path, percent-encoded. */
 void http1_add_encoded(struct text *out, const char *value);
 /* A GET. */

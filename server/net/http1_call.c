@@ -151,25 +151,28 @@ is_cut(const char *head, const char *head_end, size_t n)
     return false;
 }
 
-/* "HTTP/1.1 200 OK", headers, an empty line, the body. */
+bool
+http1_read_head(const struct text *answer, int *status, size_t *n_bytes)
+{
+    static const char magic[] = "HTTP/1.";
+    const char *head_end = answer->n > 0 ? strstr(answer->p, "\r\n\r\n") : NULL;
+    if (head_end == NULL || strncmp(answer->p, magic, sizeof(magic) - 1) != 0)
+        return false;
+    const char *space = memchr(answer->p, ' ', (size_t)(head_end - answer->p));
+    long number = space != NULL ? strtol(space, NULL, 10) : 0;
+    *status = (int)number;
+    *n_bytes = (size_t)(head_end - answer->p) + 4;
+    return number >= 100 && number <= 599;
+}
+
 static enum err
 take_apart(const struct text *answer, int *status, struct text *body)
 {
-    static const char magic[] = "HTTP/1.";
-    if (answer->n == 0)
+    size_t n_head;
+    if (!http1_read_head(answer, status, &n_head) ||
+        is_cut(answer->p, answer->p + n_head - 4, answer->n - n_head))
         return ERR_CLOSED;
-    const char *head_end = strstr(answer->p, "\r\n\r\n");
-    if (head_end == NULL || strncmp(answer->p, magic, sizeof(magic) - 1) != 0)
-        return ERR_CLOSED;
-    const char *space = memchr(answer->p, ' ', (size_t)(head_end - answer->p));
-    long number = space != NULL ? strtol(space, NULL, 10) : 0;
-    if (number < 100 || number > 599)
-        return ERR_CLOSED;
-    size_t head_bytes = (size_t)(head_end - answer->p) + 4;
-    if (is_cut(answer->p, head_end, answer->n - head_bytes))
-        return ERR_CLOSED;
-    *status = (int)number;
-    text_add_bytes(body, bytes_of(answer->p + head_bytes, answer->n - head_bytes));
+    text_add_bytes(body, bytes_of(answer->p + n_head, answer->n - n_head));
     return ERR_OK;
 }
 
@@ -200,38 +203,40 @@ add_request(struct text *out, const struct http1_call *call, const char *host)
     return true;
 }
 
-/* A server that refuses a body may answer and close before it has read it: the answer counts. */
-static enum err
-exchange(int descriptor, const struct text *request, uint64_t end_us, int *status,
-         struct text *body)
+enum err
+http1_call_begin(const struct http1_call *call, uint64_t end_us, int *descriptor)
 {
-    struct text answer = TEXT_EMPTY;
-    enum err sent = send_all(descriptor, text_bytes(request), end_us);
-    enum err err = sent == ERR_TIMEOUT ? sent : receive_all(descriptor, end_us, &answer);
-    if (err == ERR_OK || (err == ERR_CLOSED && answer.n > 0))
-        err = take_apart(&answer, status, body);
-    text_fini(&answer);
-    return err != ERR_OK && sent != ERR_OK ? sent : err;
+    const char *path = http1_socket_path(call->address);
+    char host[HOST_MAX + 16];
+    struct text request = TEXT_EMPTY;
+    enum err err = ERR_NAME;
+    *descriptor = -1;
+    if (host_of(call->address, host, sizeof(host)) && add_request(&request, call, host))
+        err =
+            path != NULL ? dial_unix(path, end_us, descriptor) : dial_tcp(host, end_us, descriptor);
+    if (err == ERR_OK)
+        err = send_all(*descriptor, text_bytes(&request), end_us);
+    text_fini(&request);
+    return err;
 }
 
+/* A server that refuses a body may answer and close before it has read it: the answer counts. */
 enum err
 http1_call(const struct http1_call *call, int *status, struct text *body)
 {
     uint64_t end_us = clock_fresh_us() + (uint64_t)call->timeout_ms * 1000;
-    const char *path = http1_socket_path(call->address);
-    char host[HOST_MAX + 16];
-    struct text request = TEXT_EMPTY;
-    int descriptor = -1;
-    enum err err = ERR_NAME;
-    if (host_of(call->address, host, sizeof(host)) && add_request(&request, call, host))
-        err = path != NULL ? dial_unix(path, end_us, &descriptor)
-                           : dial_tcp(host, end_us, &descriptor);
-    if (err == ERR_OK) {
-        err = exchange(descriptor, &request, end_us, status, body);
-        close(descriptor);
+    struct text answer = TEXT_EMPTY;
+    int descriptor;
+    enum err sent = http1_call_begin(call, end_us, &descriptor), err = sent;
+    if (descriptor >= 0 && sent != ERR_TIMEOUT) {
+        err = receive_all(descriptor, end_us, &answer);
+        if (err == ERR_OK || (err == ERR_CLOSED && answer.n > 0))
+            err = take_apart(&answer, status, body);
     }
-    text_fini(&request);
-    return err;
+    if (descriptor >= 0)
+        close(descriptor);
+    text_fini(&answer);
+    return err != ERR_OK && sent != ERR_OK ? sent : err;
 }
 
 enum err

@@ -77,6 +77,13 @@ struct http1 {
 /* The headers of every answer. */
 void http1_add_answer_headers(struct http1 *, struct evhttp_request *, const char *content_type);
 
+/* Dials and sends the request of a blocking call; *descriptor is -1 where nobody was reached. The
+ * caller closes it, after an error too: an answer may have come before all of a body was taken. */
+enum err http1_call_begin(const struct http1_call *, uint64_t end_us, int *descriptor) MUST_CHECK;
+/* "HTTP/1.1 200 OK", headers, an empty line: the status and how long all that is. False: it is not
+ * all there, or no head. */
+bool http1_read_head(const struct text *answer, int *status, size_t *n_bytes);
+
 /* Counts and charges what comes in on a new connection's stream. */
 void http1_intake_watch(struct http1_connection *);
 /* The answer is sent, or the connection ends: what came of the request is gone. */

@@ -14,6 +14,7 @@
  *   receive_health   HEALTH: readiness
  *   receive_connection  what the life of a connection tells of the instances on it
  *   receive_auth     who may report
+ *   receive_tap      offers segments to those who look on live
  *   receive_http     the same messages over HTTP, as JSON or protobuf
  *
  * A message is accepted when store took it; its credit goes back and its call is answered when
@@ -28,6 +29,7 @@
 #include "base/metric.h"
 #include "grpc/grpc_endpoint.h"
 #include "integrity/integrity.h"
+#include "integrity/tap.h"
 #include "net/loop.h"
 #include "store/store.h"
 
@@ -83,6 +85,12 @@ struct forward;
 void receive_set_forward(struct receive *, struct forward *);
 /* For grpc_endpoint_new. */
 void receive_service(struct receive *, struct grpc_service *out);
+
+/* Every segment that was judged and taken is offered to the tap, which writes it into that ring of
+ * its own; at most TAP_MOST at once. It must be open. */
+void receive_add_tap(struct receive *, struct tap *, uint32_t ring);
+/* From here on not any more; nothing where it was not. */
+void receive_remove_tap(struct receive *, const struct tap *);
 
 /* From the store's callbacks of the same names. */
 void receive_on_settled(struct receive *, void *cookie, uint64_t credit_bytes, uint32_t n_records);

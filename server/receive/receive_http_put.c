@@ -147,6 +147,8 @@ receive_http_put(struct http_request *request, struct bytes message)
     }
     /* A request is no stream of one instance. */
     integrity_accept(receive->parts.integrity, NULL, row->message, message, &judgement);
+    if (receive->n_taps > 0 && row->handler == HANDLER_SEGMENT)
+        receive_show_taps(receive, message, &judgement);
     note_verdict(request, &judgement);
     return ERR_OK;
 }

@@ -77,6 +77,11 @@ struct receive {
     bool is_turn_of_http;      /* it asks first when there is room: calls do every other time */
     uint32_t n_calls;
     bool is_ready;
+    struct receive_tap {
+        struct tap *tap;
+        uint32_t ring;
+    } taps[TAP_MOST];
+    uint32_t n_taps;
 };
 
 extern const struct grpc_handler receive_segment_handler;
@@ -121,6 +126,8 @@ void receive_accept(struct receive_call *, enum message_type, struct bytes messa
                     const struct judgement *);
 /* Why nothing of a message with verdict dropped is forwarded. */
 enum drop_reason receive_drop_reason(const struct judgement *);
+/* Offers a segment that was taken to every tap: ask n_taps first, nobody looks on as a rule. */
+void receive_show_taps(const struct receive *, struct bytes segment, const struct judgement *);
 /* Takes the counts of a judgement back: its message found no room and will be judged again. */
 void receive_uncount(struct receive_call *, const struct judgement *);
 void receive_take_back(struct receive *, const struct judgement *);

@@ -9,7 +9,11 @@ put_segment(struct receive_call *rc, struct bytes segment, uint64_t credit_bytes
     struct judgement judgement;
     integrity_judge_segment(rc->receive->parts.integrity, segment, clock_unix_ms(), AGENT_UNKNOWN,
                             &judgement);
-    return receive_put_judged(rc, METHOD_SEGMENT_COLLECT, segment, &judgement, credit_bytes);
+    enum err err =
+        receive_put_judged(rc, METHOD_SEGMENT_COLLECT, segment, &judgement, credit_bytes);
+    if (rc->receive->n_taps > 0 && err == ERR_OK)
+        receive_show_taps(rc->receive, segment, &judgement);
+    return err;
 }
 
 static enum grpc_take

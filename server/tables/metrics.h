@@ -48,6 +48,7 @@
     METRIC(LOOP_LAG,           "event_loop_lag_seconds",   HISTOGRAM, LOOP,           "How long loop turns take, by loop. Does a worker stall?") \
     METRIC(RELOAD_SUCCESSFUL,  "config_last_reload_successful", GAUGE, NONE,          "1 if the last reload took the file up, or none was asked for. Is the file bad?") \
     METRIC(RELOAD_TIMESTAMP,   "config_last_reload_timestamp_seconds", GAUGE, NONE,   "When the file was taken up last by a reload (Unix); 0: never. Is the new file in use?") \
+    METRIC(TAP_CLIENTS,        "tap_clients",              GAUGE,     NONE,           "Clients of the live tap. Does somebody look on?") \
     METRIC(QUARANTINE_SEGMENTS, "quarantine_segments",     GAUGE,     NONE,           "Items kept in quarantine. Is there something to look at?") \
     METRIC(QUARANTINE_BYTES,   "quarantine_bytes",         GAUGE,     NONE,           "Bytes kept in quarantine. Is it full?") \
     METRIC(QUARANTINE_CAPACITY, "quarantine_capacity_bytes", GAUGE,   NONE,           "Bytes that quarantine may keep. Is it full?") \
