@@ -29,6 +29,7 @@ struct client {
     uint64_t limit; /* 0: none */
     uint64_t n_sent, n_behind;
     uint64_t counts_due_us; /* 0: it has not heard that the workers offer */
+    uint64_t n_seen;        /* as it was told last */
 };
 
 struct admin_taps {
@@ -64,6 +65,7 @@ send_counts(struct client *client, const char *end)
     struct tap_counts counts;
     struct text out = TEXT_EMPTY;
     tap_counts(client->tap, &counts);
+    client->n_seen = counts.n_seen;
     text_add(&out, "{");
     if (end != NULL)
         text_addf(&out, "\"end\":\"%s\",", end);
@@ -119,11 +121,24 @@ finish(struct client *client, const char *end)
     client_free(client);
 }
 
+/* Behind what they count; every second too, so that both sides see that the other is there. */
+static void
+send_counts_in_time(struct client *client)
+{
+    struct tap_counts counts;
+    uint64_t now_us = clock_mono_us();
+    if (client->counts_due_us == 0 && !tap_is_open(client->tap))
+        return;
+    tap_counts(client->tap, &counts);
+    if (counts.n_seen == client->n_seen && now_us < client->counts_due_us)
+        return;
+    send_counts(client, NULL);
+    client->counts_due_us = now_us + COUNTS_US;
+}
+
 static void
 look(struct client *client)
 {
-    uint64_t now_us = clock_mono_us();
-    bool is_open = client->counts_due_us > 0 || tap_is_open(client->tap);
     if (tap_is_refused(client->tap)) {
         finish(client, "memory");
         return;
@@ -132,13 +147,11 @@ look(struct client *client)
         pass_over(client);
         return;
     }
-    if (is_open && now_us >= client->counts_due_us) {
-        send_counts(client, NULL);
-        client->counts_due_us = now_us + COUNTS_US;
-    }
     send_segments(client);
     if (has_enough(client))
         finish(client, "limit");
+    else
+        send_counts_in_time(client);
 }
 
 static void

@@ -2,8 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An answer without end, one JSON object a line:
  *
- *   {"counts":{"seen":N,"matched":N,"sent":N,...}}   first, then every second
  *   {"segment":{"received":...,"verdict":...}}       each segment
+ *   {"counts":{"seen":N,"matched":N,"sent":N,...}}   once every worker offers, then behind what they
+ *                                                    count, and every second
  *   {"end":"limit","counts":{...}}                   last, where it ends by itself
  *
  * A reader that does not take what it was sent loses what comes meanwhile: counted, never kept. At

@@ -42,12 +42,42 @@ nearest_finds_typing_errors_only(void **state)
     assert_null(text_nearest("elephant", words, 4));
 }
 
+/* RFC 4648, section 10; and more than one piece at a time. */
+static void
+base64_has_its_padding(void **state)
+{
+    (void)state;
+    static const char *const words[][2] = {
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+    };
+    static const uint8_t zeros[10000];
+    struct text text = TEXT_EMPTY;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        text_clear(&text);
+        text_add(&text, "");
+        text_add_base64(&text, bytes_str(words[i][0]));
+        assert_string_equal(text.p, words[i][1]);
+    }
+    text_clear(&text);
+    text_add_base64(&text, bytes_of(zeros, sizeof(zeros)));
+    assert_int_equal(text.n, 13336);
+    assert_string_equal(text.p + text.n - 4, "AA==");
+    text_fini(&text);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_escapes_and_replaces_invalid_bytes),
         cmocka_unit_test(plain_text_is_cut_and_escaped),
+        cmocka_unit_test(base64_has_its_padding),
         cmocka_unit_test(nearest_finds_typing_errors_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

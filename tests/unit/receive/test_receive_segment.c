@@ -155,6 +155,18 @@ send_until_taken(struct fake_worker *worker, struct fake_stream *stream, struct 
 }
 
 static void
+add_collection(struct text *out, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct text segment = TEXT_EMPTY;
+        char id[4] = {'s', (char)('0' + i / 10), (char)('0' + i % 10), 0};
+        add_segment(&segment, id, LARGE_SEGMENT);
+        add_string(out, 1, text_bytes(&segment));
+        text_fini(&segment);
+    }
+}
+
+static void
 a_collection_goes_on_where_it_waited(void **state)
 {
     (void)state;
@@ -163,13 +175,7 @@ a_collection_goes_on_where_it_waited(void **state)
     struct text collection = TEXT_EMPTY;
     worker_init(&worker, SCARCE);
     memset(n_seen, 0, sizeof(n_seen));
-    for (int i = 0; i < N; i++) {
-        struct text segment = TEXT_EMPTY;
-        char id[4] = {'s', (char)('0' + i / 10), (char)('0' + i % 10), 0};
-        add_segment(&segment, id, LARGE_SEGMENT);
-        add_string(&collection, 1, text_bytes(&segment));
-        text_fini(&segment);
-    }
+    add_collection(&collection, N);
     struct fake_stream stream = stream_open(&worker, COLLECT_IN_SYNC);
     assert_true(send_until_taken(&worker, &stream, text_bytes(&collection)) > 1);
     stream_end(&stream);
@@ -184,6 +190,46 @@ a_collection_goes_on_where_it_waited(void **state)
     assert_int_equal(count_of(&worker, METRIC_ITEMS_ACCEPTED), N);
     assert_int_equal(count_of(&worker, METRIC_SEGMENTS), N);
     assert_int_equal(count_of(&worker, METRIC_SPANS), N);
+    text_fini(&collection);
+    worker_fini(&worker);
+}
+
+/* Once, when it was taken: not while it waits, and not when it is judged again. */
+static void
+who_taps_is_offered_each_segment_once(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    struct fake_worker worker;
+    struct text collection = TEXT_EMPTY;
+    const struct tap_settings settings = {.rate = TAP_MAX_RATE, .n_rings = 1};
+    struct tap *tap = tap_new(&settings);
+    struct tap_item item;
+    int n = 0;
+    worker_init(&worker, SCARCE);
+    add_collection(&collection, N);
+    assert_true(tap_open(tap, 0, &worker.budget));
+    receive_add_tap(worker.receive, tap, 0);
+    struct fake_stream stream = stream_open(&worker, COLLECT_IN_SYNC);
+    while (stream_send(&stream, text_bytes(&collection)) == GRPC_WAIT) {
+        for (; tap_peek(tap, &item); n++) {
+            assert_int_equal(message_string_field(item.payload, 2).p[1], '0' + n / 10);
+            assert_int_equal(message_string_field(item.payload, 2).p[2], '0' + n % 10);
+            tap_take(tap);
+        }
+        worker_forward(&worker, NULL);
+        store_turn(worker.store);
+    }
+    for (; tap_peek(tap, &item); n++)
+        tap_take(tap);
+    assert_int_equal(n, N);
+    receive_remove_tap(worker.receive, tap);
+    stream_end(&stream);
+    stream_gone(&stream, false);
+    stream_unref(&stream);
+    worker_forward(&worker, NULL);
+    tap_close(tap, 0, &worker.budget);
+    tap_free(&tap);
     text_fini(&collection);
     worker_fini(&worker);
 }
@@ -279,6 +325,7 @@ main(void)
         cmocka_unit_test(poison_is_set_aside_and_empty_is_dropped),
         cmocka_unit_test(an_oversized_message_leaves_its_prefix),
         cmocka_unit_test(a_collection_goes_on_where_it_waited),
+        cmocka_unit_test(who_taps_is_offered_each_segment_once),
         cmocka_unit_test(a_waiting_message_may_outlive_its_stream),
         cmocka_unit_test(a_broken_collection_is_one_item),
         cmocka_unit_test(an_empty_collection_is_no_item),
