@@ -29,6 +29,7 @@ answer_file(struct http1_request *request, const char *type, const uint8_t *star
 UI_HANDLER(index_html, "text/html; charset=utf-8")
 UI_HANDLER(app_js, "text/javascript; charset=utf-8")
 UI_HANDLER(views_js, "text/javascript; charset=utf-8")
+UI_HANDLER(live_js, "text/javascript; charset=utf-8")
 UI_HANDLER(app_css, "text/css; charset=utf-8")
 UI_HANDLER(icon_svg, "image/svg+xml")
 
@@ -49,6 +50,7 @@ admin_ui_routes(void)
         {"GET", "/ui", answer_index_html},
         {"GET", "/ui/app.js", answer_app_js},
         {"GET", "/ui/views.js", answer_views_js},
+        {"GET", "/ui/live.js", answer_live_js},
         {"GET", "/ui/app.css", answer_app_css},
         {"GET", "/ui/icon.svg", answer_icon_svg},
     };

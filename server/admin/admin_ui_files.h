@@ -14,6 +14,7 @@
 UI_FILE(index_html);
 UI_FILE(app_js);
 UI_FILE(views_js);
+UI_FILE(live_js);
 UI_FILE(app_css);
 UI_FILE(icon_svg);
 

@@ -3,56 +3,29 @@
 // usage: node dashboard.js ORIGIN ITEM TOKEN [DIRECTORY for screenshots]
 // Where the test has to do something first, the line {"wait": WORD} is answered by a line on standard input.
 "use strict";
-const fs = require("fs");
-const readline = require("readline");
-const { chromium } = require("playwright-core");
-const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const { LOOKS, audit, run, say, tabTo, waitFor, watch } = require("./page.js");
 const [origin, itemId, token, directory] = process.argv.slice(2);
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
-const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const waitFor = async (word) => { say({ wait: word }); await answers.next(); };
 
-function watch(page) {
-  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) say({ console: message.text() }); });
-  page.on("pageerror", (error) => say({ console: String(error) }));
-  page.on("dialog", (dialog) => { say({ console: `dialog ${dialog.message()}` }); dialog.dismiss(); });
-  page.on("request", (request) => { if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith("blob:")) say({ foreign: request.url() }); });
-}
-
-async function look(browser, width, colorScheme) {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+async function look(browser, how) {
+  const context = await browser.newContext({ viewport: { width: how.width, height: 900 }, colorScheme: how.colorScheme });
   const page = await context.newPage();
-  watch(page);
+  watch(page, origin);
   for (const [name, ready] of [["overview", ".chart polyline[points*=' ']"], ["instances", "td .bad"], ["quarantine", "tbody a"],
     [`quarantine/${itemId}`, "tr.ghost"], ["backends", "td .good"], ["config", "tbody tr + tr"]]) {
     await page.goto(`${origin}/ui#/${name}`);
     await page.waitForSelector(ready, { state: "attached" });
-    await page.evaluate(axe);
-    const found = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags }), RULES);
-    say({ page: name, width, colorScheme, checks: found.passes.length,
-      violations: found.violations.map((one) => `${one.id}: ${one.nodes[0].html}`),
-      overflow: await page.evaluate(() => document.documentElement.scrollWidth > innerWidth),
-      text: await page.innerText("main") });
-    if (directory) await page.screenshot({ path: `${directory}/${name.replace(/\/.*/, "-item")}-${width}-${colorScheme}.png`, fullPage: true });
+    await audit(page, name, how, directory);
   }
   await context.close();
 }
 
-// Tab until the focused element has the text; what a user without a mouse does.
-async function tabTo(page, text) {
-  for (let i = 0; i < 60; i++) {
-    await page.keyboard.press("Tab");
-    if (await page.evaluate((words) => document.activeElement.innerText?.trim() === words, text)) return;
-  }
-  throw new Error(`no way to "${text}" by Tab`);
+async function lookAtAll(browser) {
+  for (const how of LOOKS) await look(browser, how);
 }
 
 async function byKeyboard(browser) {
   const page = await (await browser.newContext()).newPage();
-  watch(page);
+  watch(page, origin);
   await page.goto(`${origin}/`);
   await page.waitForSelector(".flow");
   await tabTo(page, "Quarantine");
@@ -125,14 +98,4 @@ async function throughTrouble(browser) {
   await page.context().close();
 }
 
-async function main() {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: FLAGS });
-  for (const width of [1280, 390]) for (const scheme of ["light", "dark"]) await look(browser, width, scheme);
-  await byKeyboard(browser);
-  await throughTrouble(browser);
-  await browser.close();
-  say({ end: true });
-  process.exit(0);
-}
-
-main().catch((error) => { say({ failed: String(error.stack) }); process.exit(1); });
+run(lookAtAll, byKeyboard, throughTrouble);

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
-import pathlib
 import subprocess
 import urllib.request
 
+from script import Browser
 from system_conftest import BINARY, PATIENCE, stream, wait_until
 import wire
 
@@ -28,32 +28,6 @@ def load(gate):
     stream(gate.channel(), COLLECT, [wire.segment(service=MARKUP)])
 
 
-class Browser:
-    """The script, and what it says until it waits for us."""
-
-    def __init__(self, node, *arguments):
-        script = pathlib.Path(__file__).with_name("dashboard.js")
-        self.process = subprocess.Popen(["node", script, *arguments], env=node, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.said = []
-
-    def read_until(self, key):
-        for line in self.process.stdout:
-            value = json.loads(line)
-            assert "failed" not in value, (value["failed"], self.said[-3:])
-            self.said.append(value)
-            if key in value:
-                return value
-        raise AssertionError(f"it ended before {key}: {self.said[-3:]}")
-
-    def go_on(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def all(self, key):
-        return [one for one in self.said if key in one]
-
-
 def test_an_sre_finds_the_sick_service_and_acts(start, backend, node, tmp_path):
     (tmp_path / "token").write_text(TOKEN)
     os.chmod(tmp_path / "token", 0o600)
@@ -67,7 +41,7 @@ def test_an_sre_finds_the_sick_service_and_acts(start, backend, node, tmp_path):
     arguments = [f"http://{admin}", item, TOKEN]
     if "SPANGATE_SCREENSHOTS" in os.environ:
         arguments.append(os.environ["SPANGATE_SCREENSHOTS"])
-    browser = Browser(node, *arguments)
+    browser = Browser(node, "dashboard.js", *arguments)
     try:
         browser.read_until("wait")
         check_pages(browser, item)

@@ -1,6 +1,7 @@
 // The dashboard: what it knows, where it learns it, and which page is shown.
 // SPDX-License-Identifier: Apache-2.0
 // Everything comes from the operator's API of the same origin. Text from agents becomes text nodes only.
+import { enterLive, leaveLive, live } from "./live.js";
 import * as views from "./views.js";
 
 const HISTORY = 300; // seconds of the chart
@@ -143,7 +144,7 @@ export async function change(path, method, body) {
 }
 
 const pages = [
-  ["overview", "Overview", views.overview], ["instances", "Instances", views.instances],
+  ["overview", "Overview", views.overview], ["instances", "Instances", views.instances], ["live", "Live", live],
   ["quarantine", "Quarantine", views.quarantine], ["backends", "Backends", views.backends], ["config", "Configuration", views.config],
 ];
 
@@ -186,6 +187,8 @@ function onPlace() {
   const { page, rest } = place();
   if (page[0] === "quarantine") views.enterQuarantine(rest);
   if (page[0] === "config") views.enterConfig();
+  if (page[0] === "live") enterLive(rest);
+  else leaveLive();
   show();
   if (document.activeElement === null || !document.getElementById("nav").contains(document.activeElement))
     document.getElementById("main").focus({ preventScroll: true });

@@ -4,14 +4,14 @@ import { ask, change, confirm, h, show, sparkOf, state } from "./app.js";
 
 // Words and figures.
 
-function short(value) {
+export function short(value) {
   const units = ["", "k", "M", "G", "T"];
   let i = 0;
   while (value >= 1000 && i < units.length - 1) { value /= 1000; i++; }
   return `${value >= 100 || (i === 0 && Number.isInteger(value)) ? Math.round(value) : value.toFixed(1)}${units[i]}`;
 }
 
-function size(value) {
+export function size(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let i = 0;
   while (value >= 1024 && i < units.length - 1) { value /= 1024; i++; }
@@ -27,7 +27,7 @@ function span(seconds) {
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
 }
-const ago = (time) => (time === null ? "never" : `${span(Math.max(0, (Date.now() - Date.parse(time)) / 1000))} ago`);
+export const ago = (time) => (time === null ? "never" : `${span(Math.max(0, (Date.now() - Date.parse(time)) / 1000))} ago`);
 const nameOf = (one) => `${one.service} / ${one.service_instance}`;
 
 function room(label, used, capacity) {
@@ -36,7 +36,7 @@ function room(label, used, capacity) {
     h("p", { class: "small" }, `${label} ${percent(part)} of ${size(capacity)}`));
 }
 
-function table(label, heads, rows, empty) {
+export function table(label, heads, rows, empty) {
   const cell = (tag, text, i) => h(tag, { scope: tag === "th" ? "col" : null, class: heads[i][1] ? "n" : null }, text);
   return h("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, h("table", {},
     h("thead", {}, h("tr", {}, heads.map((head, i) => cell("th", head[0], i)))),
@@ -44,7 +44,7 @@ function table(label, heads, rows, empty) {
       : rows.map((row) => h("tr", {}, row.map((text, i) => cell("td", text, i)))))));
 }
 
-const notice = (kind, title, ...more) => h("section", { class: `card notice ${kind}` },
+export const notice = (kind, title, ...more) => h("section", { class: `card notice ${kind}` },
   h("p", {}, h("strong", { class: kind }, title)), more.map((text) => h("p", {}, text)));
 
 // Overview.
@@ -298,6 +298,13 @@ function tree(spans) {
     h("tbody", {}, treeOf(spans).slice(0, 2000).map(spanRow))));
 }
 
+// The spans of a segment's JSON under their heading; nothing where there are none.
+export function spansOf(message, otherwise) {
+  const spans = message && message.spans;
+  if (!spans) return [];
+  return [h("h2", {}, "Spans"), spans.length > TREE_SPANS ? h("p", {}, `${spans.length} are too many to draw. ${otherwise}`) : tree(spans)];
+}
+
 async function act(id, words, run) {
   if (!(await confirm(words.title, words.text, words.yes))) return;
   try {
@@ -329,10 +336,10 @@ function actions(one) {
     h("button", { onclick: () => act(one.id, { title: "Remove", text: `${one.id} is deleted for good.`, yes: "Remove", done: () => "removed" }, () => change(path, "DELETE")) }, "Remove"));
 }
 
-function whyOf(one) {
-  const rule = state.rules[one.rule];
+export function whyOf(name, title) {
+  const rule = state.rules[name];
   if (rule === undefined) return null;
-  return h("section", { class: "card" }, h("h2", {}, "Why it is here"), h("p", {}, h("strong", {}, rule.sentence)),
+  return h("section", { class: "card" }, h("h2", {}, title), h("p", {}, h("strong", {}, rule.sentence)),
     rule.healthy ? h("p", {}, rule.healthy) : null, rule.oap ? h("p", {}, h("strong", {}, "Without the gate, OAP: "), rule.oap) : null,
     rule.advice ? h("p", {}, h("strong", {}, "Next: "), rule.advice) : null);
 }
@@ -343,12 +350,11 @@ function item() {
   if (one === null) return [h("h1", {}, own.id), back, own.error === "" ? h("p", {}, "Loading.") : notice("bad", own.error)];
   const facts = [["Rule", h("code", {}, one.rule)], ["Received", `${one.received} (${ago(one.received)})`], ["Service", one.service || "-"], ["Instance", one.service_instance || "-"],
     ["Trace", h("code", {}, one.trace_id || "-")], ["Segment", h("code", {}, one.segment_id || "-")], ["Method", h("code", {}, one.method)], ["Size", `${size(one.bytes)}, ${one.spans} spans`]];
-  const spans = one.message && one.message.spans;
   return [h("h1", {}, one.id), back, own.error === "" ? null : notice("bad", own.error), own.result === "" ? null : notice(/^(refused|busy|gone)/.test(own.result) ? "warn" : "good", own.result),
     h("section", { class: "card" }, h("dl", { class: "facts" }, facts.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]))),
-    whyOf(one), h("h2", {}, "What to do with it"), actions(one), spans ? h("h2", {}, "Spans") : null, spans ? (spans.length > TREE_SPANS ? h("p", {}, `${spans.length} are too many to draw. Save the bytes and use: spangate lint.`) : tree(spans)) : null, h("h2", {}, "The message"),
+    whyOf(one.rule, "Why it is here"), h("h2", {}, "What to do with it"), actions(one), spansOf(one.message, "Save the bytes and use: spangate lint."), h("h2", {}, "The message"),
     one.message === null ? h("p", {}, "Its bytes do not decode, or are too many to show here. Save them and use: spangate lint.")
-      : h("pre", { tabindex: "0", "aria-label": "the message as JSON" }, JSON.stringify(one.message, null, 2))].filter((part) => part !== null);
+      : h("pre", { tabindex: "0", "aria-label": "the message as JSON" }, JSON.stringify(one.message, null, 2))].flat().filter((part) => part !== null);
 }
 
 export const quarantine = (rest) => (rest.length > 0 ? item() : list());
