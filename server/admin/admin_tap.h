@@ -3,8 +3,8 @@
 /* An answer without end, one JSON object a line:
  *
  *   {"segment":{"received":...,"verdict":...}}       each segment
- *   {"counts":{"seen":N,"matched":N,"sent":N,...}}   once every worker offers, then behind what they
- *                                                    count, and every second
+ *   {"counts":{"seen":N,"matched":N,"sent":N,...}}   once every worker offers; behind what they
+ *                                                    count; every second
  *   {"end":"limit","counts":{...}}                   last, where it ends by itself
  *
  * A reader that does not take what it was sent loses what comes meanwhile: counted, never kept. At

@@ -169,9 +169,11 @@ static enum err
 take_apart(const struct text *answer, int *status, struct text *body)
 {
     size_t n_head;
-    if (!http1_read_head(answer, status, &n_head) ||
+    int number;
+    if (!http1_read_head(answer, &number, &n_head) ||
         is_cut(answer->p, answer->p + n_head - 4, answer->n - n_head))
         return ERR_CLOSED;
+    *status = number;
     text_add_bytes(body, bytes_of(answer->p + n_head, answer->n - n_head));
     return ERR_OK;
 }
