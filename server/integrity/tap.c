@@ -88,7 +88,12 @@ tap_open(struct tap *tap, uint32_t index, struct budget *budget)
 {
     CHECK_OBJ(tap, TAP_MAGIC);
     check(index < tap->settings.n_rings);
-    if (!budget_take(budget, TAP_RING_BYTES)) {
+    bool has_room = budget_take(budget, TAP_RING_BYTES);
+    if (has_room && budget_level(budget) >= BUDGET_HOLD) {
+        budget_give(budget, TAP_RING_BYTES); /* or agents would stall for an onlooker */
+        has_room = false;
+    }
+    if (!has_room) {
         atomic_store(&tap->is_refused, true);
         return false;
     }

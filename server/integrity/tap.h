@@ -47,7 +47,8 @@ struct tap *tap_new(const struct tap_settings *);
 void tap_free(struct tap **);
 
 /* The ring's own worker, which offers nothing before and nothing after. open: false when the budget
- * has no room; then the reader finds tap_is_refused and the ring stays empty. */
+ * has no room, or agents would be held up for it; then the reader finds tap_is_refused and the ring
+ * stays empty. */
 bool tap_open(struct tap *, uint32_t ring, struct budget *);
 /* The reader does not look any more. */
 void tap_close(struct tap *, uint32_t ring, struct budget *);

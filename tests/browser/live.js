@@ -25,6 +25,12 @@ async function lookAtAll(browser) {
   for (const how of LOOKS) await look(browser, how);
 }
 
+// As when another tab comes before it.
+const hide = (page, isHidden) => page.evaluate((value) => {
+  Object.defineProperty(document, "hidden", { value, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}, isHidden);
+
 const verdicts = async (page) => [...new Set((await page.locator("#live-list tbody td:nth-child(2)").allInnerTexts()).map((text) => text.replace(/^\W+/, "")))];
 const first = (page) => page.getAttribute(ROW, "href");
 
@@ -68,6 +74,11 @@ async function byKeyboard(browser) {
   await page.fill("#live-filter", "");
   await page.click("text=Show");
   await page.waitForSelector(ROW);
+  await hide(page, true);
+  await waitFor("nobody taps");
+  const seen = await first(page);
+  await hide(page, false);
+  await page.waitForFunction((href) => document.querySelector("#live-list tbody a").getAttribute("href") !== href, seen);
   await page.goto(`${origin}/ui#/overview`);
   await waitFor("nobody taps");
   await page.context().close();

@@ -92,6 +92,18 @@ export function leaveLive() {
   stop();
 }
 
+// A page that nobody sees takes no place among the few who may tap.
+let isAway = false;
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && own.control !== null) {
+    isAway = true;
+    stop();
+  } else if (!document.hidden && isAway) {
+    isAway = false;
+    if (location.hash.replace(/\/$/, "") === "#/live") start();
+  }
+});
+
 const verdictOf = (one) => h("span", { class: MARKS[one.verdict][0] }, `${MARKS[one.verdict][1]} ${one.verdict}`);
 
 function countsOf() {

@@ -232,24 +232,32 @@ the_oldest_comes_first(void **state)
 }
 
 static void
-no_memory_refuses(void **state)
+expect_refusal(uint64_t limit_bytes, uint64_t used_bytes)
 {
-    (void)state;
     struct budget_pool pool;
     struct budget budget;
     const struct tap_settings settings = {.rate = 1, .n_rings = 1};
-    budget_pool_init(&pool, BUDGET_STEP_BYTES);
+    budget_pool_init(&pool, limit_bytes);
     budget_init(&budget, &pool);
-    assert_true(budget_take(&budget, 10));
+    assert_true(budget_take(&budget, used_bytes));
     struct tap *tap = tap_new(&settings);
     assert_false(tap_open(tap, 0, &budget));
     assert_true(tap_is_refused(tap));
     assert_false(tap_is_open(tap));
     tap_close(tap, 0, &budget);
     tap_free(&tap);
-    assert_int_equal(budget.used_bytes, 10);
-    budget_give(&budget, 10);
+    assert_int_equal(budget.used_bytes, used_bytes);
+    budget_give(&budget, used_bytes);
     budget_fini(&budget);
+}
+
+/* Neither beyond the limit, nor where new messages would be held for it. */
+static void
+no_memory_refuses(void **state)
+{
+    (void)state;
+    expect_refusal(BUDGET_STEP_BYTES, 10);
+    expect_refusal(10 * BUDGET_STEP_BYTES, 6 * BUDGET_STEP_BYTES);
 }
 
 /* A worker that offers segments of many sizes, each full of one byte, its number. */
