@@ -104,8 +104,8 @@ $(BUILD)/server/%.o: server/%.c | $(GEN_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The dashboard's files, as they are.
-UI := $(sort $(wildcard server/admin/ui/*))
+# The dashboard's files and the API's description, as they are.
+UI := $(sort $(wildcard server/admin/ui/*)) server/admin/openapi.json
 $(BUILD)/server/admin/ui.o: $(UI)
 	@mkdir -p $(@D)
 	$(LD) -r -z noexecstack -b binary -o $@ $(UI)
@@ -239,9 +239,9 @@ GENERATED := options:configuration.md metrics:metrics.md errors:errors.md method
 	diagnoses:diagnoses.md man1:man/spangate.1 man5:man/spangate.yaml.5
 
 .PHONY: lint size format format-check gen gen-check
-lint: ## layers, tables, sizes, banned calls
+lint: ## layers, tables, the API's description, sizes, banned calls
 	@sh tests/run-steps.sh "layers:$(PYTHON) tests/lint/layers.py" "tables:$(PYTHON) tests/lint/tables.py" \
-		"banned:$(PYTHON) tests/lint/banned.py" "readme:$(PYTHON) tests/lint/readme.py" "size:$(PYTHON) tests/lint/size.py"
+		"banned:$(PYTHON) tests/lint/banned.py" "readme:$(PYTHON) tests/lint/readme.py" "api:$(PYTHON) tests/lint/api.py" "size:$(PYTHON) tests/lint/size.py"
 
 size: ## functions over 80 lines or complexity 12, files over 600 lines
 	@$(PYTHON) tests/lint/size.py

@@ -5,6 +5,7 @@
  * admin_api        the operator's port and socket: who may call, and which handler answers
  * admin_instances  GET /api/v1/instances
  * admin_overview   GET /api/v1/overview, /api/v1/backends
+ * admin_openapi    GET /api/v1/openapi.json: openapi.json, by hand
  * admin_tap        GET /api/v1/tap; admin_tap_line: a segment as JSON
  * On the control thread's loop. It reads other threads' published metric slots and nothing else of
  * theirs. */

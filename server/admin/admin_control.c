@@ -144,10 +144,11 @@ take_reload(void *ctx, struct http1_request *request, struct bytes element)
     struct admin_control *control = ctx;
     (void)element;
     struct text json = TEXT_EMPTY, why = TEXT_EMPTY;
-    if (control->reload(control->ctx, &json, &why))
-        admin_answer_json(request, 200, &json);
+    int status = control->reload(control->ctx, &json, &why);
+    if (status == 200)
+        admin_answer_json(request, status, &json);
     else
-        admin_answer_error(request, 422, why.p);
+        admin_answer_error(request, status, why.p);
     text_fini(&json);
     text_fini(&why);
 }

@@ -41,8 +41,9 @@ struct admin_control {
     void (*state)(void *ctx, struct admin_control_state *out);
     /* False: there is no such level. */
     bool (*set_log_level)(void *ctx, struct bytes level);
-    /* Writes the answer; false: every setting stays, and why tells it in words. */
-    bool (*reload)(void *ctx, struct text *json, struct text *why);
+    /* 200: the answer is written; 409, 422 (a bad configuration): every setting stays, and why
+     * tells it in words. */
+    int (*reload)(void *ctx, struct text *json, struct text *why);
 };
 
 struct admin_routes admin_control_routes(struct admin_control *);

@@ -58,7 +58,7 @@ on_list_end(void *ctx, const struct spool_map *map)
     char id[QUARANTINE_ID_BYTES];
     query->reading = NULL;
     if (map == NULL) {
-        admin_query_fail(&query, 503, "spangate is ending");
+        admin_query_fail(&query, 503, "the service is ending");
         return;
     }
     quarantine_id_fill(query->last, id);
@@ -155,7 +155,7 @@ on_get_end(void *ctx, const struct spool_map *map)
     struct admin_query *query = ctx;
     query->reading = NULL;
     if (map == NULL)
-        admin_query_fail(&query, 503, "spangate is ending");
+        admin_query_fail(&query, 503, "the service is ending");
     else if (query->n == 0)
         admin_query_fail(&query, 404, "there is no such item: replayed, deleted or expired");
     else
@@ -236,7 +236,7 @@ on_stats_end(void *ctx, const struct spool_map *map)
     struct text *out = &query->out;
     query->reading = NULL;
     if (map == NULL) {
-        admin_query_fail(&query, 503, "spangate is ending");
+        admin_query_fail(&query, 503, "the service is ending");
         return;
     }
     text_addf(out, "{\"items\":%u,\"bytes\":%llu,\"capacity_bytes\":%llu,\"oldest\":", query->n,

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin_ui.h"
 
-#include "admin/admin_ui_files.h"
+#include "admin/admin_files.h"
 
 /* Scripts and styles from here alone, nothing inline; no frame, no form, no other host. */
 #define UI_POLICY                                                                   \

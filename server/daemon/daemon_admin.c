@@ -6,6 +6,7 @@
 #include "admin/admin_api.h"
 #include "admin/admin_config.h"
 #include "admin/admin_instances.h"
+#include "admin/admin_openapi.h"
 #include "admin/admin_overview.h"
 #include "admin/admin_rules.h"
 #include "admin/admin_stream.h"
@@ -23,7 +24,7 @@
 
 enum {
     ALIVE_US = 10 * 1000 * 1000, /* a loop that did not turn for so long is stuck */
-    ROUTE_TABLES = 10,
+    ROUTE_TABLES = 11,
 };
 
 struct daemon_admin {
@@ -181,6 +182,7 @@ set_routes(struct daemon *daemon)
     add_routes(admin, admin_control_routes(&admin->control));
     add_routes(admin, admin_config_routes(&admin->config));
     add_routes(admin, admin_rules_routes());
+    add_routes(admin, admin_openapi_routes());
     add_routes(admin, admin_stream_routes(admin->stream));
     add_routes(admin, admin_taps_routes(admin->taps));
     if (daemon->conf->admin.ui)

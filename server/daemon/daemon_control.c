@@ -139,14 +139,14 @@ tell_state(void *ctx, struct admin_control_state *out)
     };
 }
 
-static bool
+static int
 reload(void *ctx, struct text *json, struct text *why)
 {
     struct daemon *daemon = ctx;
     if (daemon->state == DAEMON_SERVES)
-        return daemon_reload(daemon, json, why);
+        return daemon_reload(daemon, json, why) ? 200 : 422;
     text_add(why, "the service is ending");
-    return false;
+    return 409;
 }
 
 void

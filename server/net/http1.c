@@ -318,7 +318,7 @@ static struct bytes
 refusal(struct http1 *http)
 {
     if (http->is_closed) /* in this turn, by the handler of another request */
-        return BYTES("{\"error\":\"spangate is ending\"}\n");
+        return BYTES("{\"error\":\"the service is ending\"}\n");
     /* Of many, none asks for much. */
     return http->service.max_connections != 0 || make_room(http)
                ? BYTES_NONE

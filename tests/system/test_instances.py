@@ -11,6 +11,7 @@ from concurrent import futures
 import h2.errors
 import pytest
 
+import openapi
 import wire
 from conftest import OpenStream, stream, unary, wait_until
 from rawclient import RawClient, framed
@@ -337,6 +338,7 @@ def test_a_go_program_that_dies_at_its_first_goroutine(begin, backend):
     assert diagnosis["name"] and diagnosis["text"] and diagnosis["next"] and diagnosis["since"]
     assert diagnosis["confidence"] in ("low", "medium", "high")
     assert "-race" in diagnosis["text"] + diagnosis["next"]
+    assert openapi.wrong({"$ref": "#/components/schemas/Diagnosis"}, diagnosis) == []
     wait_until(lambda: len(events(backend)) == 1, "the event")
     assert events(backend)[0][:2] == ("spangate-D2", "shop")
     assert len(onsets(gate, "D2")) == 1, gate.lines

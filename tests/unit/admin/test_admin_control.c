@@ -82,12 +82,12 @@ set_log_level(void *ctx, struct bytes level)
     return true;
 }
 
-static bool
+static int
 reload(void *ctx, struct text *json, struct text *why)
 {
     text_add(json, "{\"changed\":[\"a.b\"],\"restart\":[]}");
     text_add(why, "line 7 is \"bad\"");
-    return ((struct service *)ctx)->reloads;
+    return ((struct service *)ctx)->reloads ? 200 : 422;
 }
 
 static void *

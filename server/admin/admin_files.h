@@ -1,7 +1,7 @@
-/* The files of server/admin/ui/ as the linker put them into the binary (ld -r -b binary). */
+/* Files of server/admin/ as the linker put them into the binary (ld -r -b binary). */
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ADMIN_ADMIN_UI_FILES_H
-#define ADMIN_ADMIN_UI_FILES_H
+#ifndef ADMIN_ADMIN_FILES_H
+#define ADMIN_ADMIN_FILES_H
 
 #include <stdint.h>
 
@@ -17,5 +17,10 @@ UI_FILE(views_js);
 UI_FILE(live_js);
 UI_FILE(app_css);
 UI_FILE(icon_svg);
+
+extern const uint8_t _binary_server_admin_openapi_json_start[];
+extern const uint8_t _binary_server_admin_openapi_json_end[];
+#define OPENAPI_START _binary_server_admin_openapi_json_start
+#define OPENAPI_END _binary_server_admin_openapi_json_end
 
 #endif
