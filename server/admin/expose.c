@@ -66,7 +66,7 @@ listener_label(uint32_t index)
 static const char *
 refused_label(uint32_t index)
 {
-    static const char *const labels[] = {"limit", "tls", "auth", "memory", "draining"};
+    static const char *const labels[] = {"limit", "tls", "auth", "draining"};
     return labels[index];
 }
 

@@ -36,7 +36,7 @@ enum metric_dimension_size {
     DIMENSION_BACKEND_CODE = METRIC_BACKENDS * METRIC_CODES,
     DIMENSION_BACKEND_REASON = METRIC_BACKENDS * 3,      /* status connection timeout */
     DIMENSION_LISTENER = 3,                              /* grpc grpc_tls http */
-    DIMENSION_REFUSED = 5,                               /* limit tls auth memory draining */
+    DIMENSION_REFUSED = 4,                               /* limit tls auth draining */
     DIMENSION_TLS_USE = 2,                               /* listen.grpc_tls upstream.tls */
     DIMENSION_GOAWAY = 3,                                /* age drain error */
     DIMENSION_METHOD_CODE = METHOD_COUNT * METRIC_CODES, /* method 0 = unknown */
@@ -67,7 +67,7 @@ enum metric_dimension {
     BY_LOOP,
 };
 enum { LISTENER_GRPC, LISTENER_GRPC_TLS, LISTENER_HTTP };
-enum { REFUSED_LIMIT, REFUSED_TLS, REFUSED_AUTH, REFUSED_MEMORY, REFUSED_DRAINING };
+enum { REFUSED_LIMIT, REFUSED_TLS, REFUSED_AUTH, REFUSED_DRAINING };
 enum { TLS_LISTEN, TLS_UPSTREAM };
 enum { GOAWAY_AGE, GOAWAY_DRAIN, GOAWAY_ERROR };
 enum { RETRY_STATUS, RETRY_CONNECTION, RETRY_TIMEOUT };

@@ -79,7 +79,17 @@ def check_metrics(report):
         ends_total = unquote(row[1]).endswith("_total")
         report.check(ends_total == (row[2] == "COUNTER"), f"{where}:{line}",
                      "counters end in _total, others do not")
+    check_label_values(report, everything)
     check_instance_metrics(report, where, {row[1] for _, row in rows}, code)
+
+
+def check_label_values(report, everything):
+    """A label whose value nothing counts says 0 for ever."""
+    where = "server/base/metric.h"
+    lines = re.findall(r"^enum \{ (\w+(?:, \w+)+) \};", (ROOT / where).read_text(), re.M)
+    report.check(len(lines) > 5, where, "values of labels not found")
+    for value in ", ".join(lines).split(", "):
+        report.check(re.search(rf"\b{value}\b", everything), where, f"nothing counts {value}")
 
 
 def check_instance_metrics(report, where, other_names, code):
