@@ -295,7 +295,7 @@ grpc_intake_data(struct grpc_call *call, struct bytes in)
         return;
     }
     if (grpc_raw_is_routed(call)) {
-        call->n_messages += in.n > 0; /* none: a reset counts as a flood's */
+        grpc_raw_note(call, in);
         call->raw->handler->on_data(call, in);
         return;
     }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "grpc/grpc.h"
 #include "grpc/grpc_server_int.h"
 #include "h2/h2_stream.h"
 
@@ -31,6 +32,23 @@ grpc_raw_keep(struct grpc_call *call, struct grpc_field field)
 {
     if (field.name.n > 0 && field.name.p[0] != ':')
         grpc_metadata_add(&call->raw->metadata, call->endpoint->budget, field);
+}
+
+void
+grpc_raw_note(struct grpc_call *call, struct bytes in)
+{
+    struct grpc_raw *raw = call->raw;
+    if (call->n_messages > 0)
+        return;
+    while (raw->n_prefix < GRPC_PREFIX_BYTES && in.n > 0) {
+        raw->prefix[raw->n_prefix++] = in.p[0];
+        in = bytes_of(in.p + 1, in.n - 1);
+        if (raw->n_prefix == GRPC_PREFIX_BYTES)
+            raw->body_left = (uint32_t)raw->prefix[1] << 24 | (uint32_t)raw->prefix[2] << 16 |
+                             (uint32_t)raw->prefix[3] << 8 | raw->prefix[4];
+    }
+    raw->body_left -= in.n < raw->body_left ? (uint32_t)in.n : raw->body_left;
+    call->n_messages = raw->n_prefix == GRPC_PREFIX_BYTES && raw->body_left == 0;
 }
 
 void

@@ -63,6 +63,9 @@ struct grpc_raw {
     const struct grpc_raw_handler *handler; /* NULL: not routed so, or not yet */
     struct grpc_metadata metadata, trailers;
     struct grpc_queue *out; /* lent by the handler; NULL before its answer */
+    uint8_t prefix[5];      /* of the first message ... */
+    uint8_t n_prefix;
+    uint32_t body_left; /* ... and of its body, what has not come */
     bool has_trailers;
 };
 
@@ -240,6 +243,8 @@ void grpc_call_credit_stream(struct grpc_call *, uint64_t bytes);
 /* From now on every field of the request is kept. */
 void grpc_raw_start(struct grpc_call *);
 void grpc_raw_keep(struct grpc_call *, struct grpc_field);
+/* Looks for the end of the first message: before it a reset counts as a flood's. */
+void grpc_raw_note(struct grpc_call *, struct bytes);
 /* handler NULL: nothing changes. */
 void grpc_raw_route(struct grpc_call *, const struct grpc_raw_handler *);
 void grpc_raw_stop(struct grpc_call *);

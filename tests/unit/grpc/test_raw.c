@@ -13,7 +13,9 @@
 #include "grpc/grpc_channel_int.h"
 #include "grpc/grpc_endpoint.h"
 #include "grpc/grpc_raw.h"
+#include "grpc/grpc_server_int.h"
 #include "grpc/grpc_stream.h"
+#include "h2/h2_session_int.h"
 #include "h2/h2_stream.h"
 #include "net/listener.h"
 
@@ -453,6 +455,44 @@ test_a_reset_behind_the_answer(void **state)
     UNTIL(t.n_server_gone == 1);
 }
 
+/* A stream that is opened, fed less than a message and reset is how floods are made (CVE-2023-44487).
+ */
+static void
+test_a_reset_before_a_message_is_a_glitch(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sent;
+        uint32_t n, n_glitches;
+    } cases[] = {
+        {"", 0, 10},
+        {"\0", 1, 10},
+        {"\0\0\0\0", 4, 10},
+        {"\0\0\0\0\2a", 6, 10},
+        {"\0\0\0\0\2ab", 7, 0},
+        {"\0\0\0\0\0", 5, 0},
+        {"\0\0\0\0\1a\0", 7, 0},
+        {"\1\0\1\0\0a", 6, 10},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (uint32_t step = 1; step <= 2; step++) { /* whole, and byte by byte */
+            open_stream("/a/b", NULL);
+            UNTIL(t.call != NULL);
+            uint64_t from = t.n_server_data;
+            struct h2_guard *guard = &h2_link_session(t.call->connection->link)->guard;
+            for (uint32_t at = 0, n = step == 1 ? cases[i].n : 1; at < cases[i].n; at += n) {
+                grpc_queue_put(&t.out, bytes_of(cases[i].sent + at, n));
+                grpc_stream_wake(t.stream);
+                UNTIL(t.n_server_data == from + at + n);
+            }
+            guard->n_glitches = 0;
+            grpc_stream_cancel(&t.stream);
+            UNTIL(t.call == NULL);
+            assert_int_equal(guard->n_glitches, cases[i].n_glitches);
+        }
+    }
+}
+
 static void
 test_lost_before_it_left(void **state)
 {
@@ -533,6 +573,7 @@ main(void)
         T(test_refused_and_unwanted),
         T(test_reset_by_either_side),
         T(test_a_reset_behind_the_answer),
+        T(test_a_reset_before_a_message_is_a_glitch),
         T(test_lost_before_it_left),
         T(test_deadline),
         T(test_drain_and_retire),
