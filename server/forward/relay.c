@@ -152,6 +152,27 @@ end_by_drain(struct relay *relay)
         relay_fail(relay, GRPC_UNAVAILABLE, "the server is shutting down");
 }
 
+void
+relay_time_out(struct relay *relay)
+{
+    if (relay->deadline_is_ours && !relay->has_responded && relay->state != RELAY_GATHERS)
+        relay_give_up(relay, "no answer from the backend in time");
+    else
+        relay_fail(relay, GRPC_DEADLINE_EXCEEDED, "the deadline has passed");
+}
+
+/* The backend is counted with what it would have been told. */
+static void
+stop_asking(struct relay *relay)
+{
+    struct grpc_stream_end end = {.err = ERR_TIMEOUT, .status = GRPC_DEADLINE_EXCEEDED};
+    if (relay->stream != NULL) {
+        grpc_stream_cancel(&relay->stream);
+        relay_tell_backend(relay, &end);
+    }
+    relay_time_out(relay);
+}
+
 static void
 on_time(void *ctx)
 {
@@ -163,7 +184,7 @@ on_time(void *ctx)
     else if (relay->state == RELAY_WAITS && relay->wait_until_us <= now_us)
         relay_give_up(relay, "no backend is connected");
     else if (relay->is_question && relay->deadline_us <= now_us)
-        relay_fail(relay, GRPC_DEADLINE_EXCEEDED, "no answer from the backend in time");
+        stop_asking(relay);
     else
         arm(relay);
 }
@@ -270,7 +291,8 @@ set_deadline(struct relay *relay)
     if (!relay->is_question)
         return;
     uint64_t ours_us = clock_mono_us() + relay->forward->shared->settings.unary_timeout_us;
-    if (relay->deadline_us == 0 || relay->deadline_us > ours_us)
+    relay->deadline_is_ours = relay->deadline_us == 0 || relay->deadline_us > ours_us;
+    if (relay->deadline_is_ours)
         relay->deadline_us = ours_us;
 }
 

@@ -180,21 +180,29 @@ text_of(const struct grpc_stream_end *end)
 }
 
 /* The backend keeps the deadline too. It may notice before us, whose timers are late and who told
- * it a rounded time, and a reset has no better word for it than CANCEL. */
+ * it a rounded time. A reset has no better word for it than CANCEL; of a time that is ours, what it
+ * says is nothing for the agent. */
 static bool
 is_deadline(const struct relay *relay, const struct grpc_stream_end *end)
 {
-    return end->err == ERR_STREAM_RESET && end->status == GRPC_CANCELLED &&
-           relay->deadline_us != 0 && clock_mono_us() + DEADLINE_SLACK_US >= relay->deadline_us;
+    if (relay->deadline_us == 0 || clock_mono_us() + DEADLINE_SLACK_US < relay->deadline_us)
+        return false;
+    if (end->err == ERR_OK)
+        return end->status == GRPC_DEADLINE_EXCEEDED && relay->deadline_is_ours;
+    return end->err == ERR_STREAM_RESET && end->status == GRPC_CANCELLED;
 }
 
 static void
 on_end(void *ctx, const struct grpc_stream_end *end)
 {
     struct relay *relay = relay_of(ctx);
-    relay_tell_backend(relay, end);
-    if (is_deadline(relay, end)) {
-        relay_fail(relay, GRPC_DEADLINE_EXCEEDED, "the deadline has passed");
+    struct grpc_stream_end told = *end;
+    bool is_late = is_deadline(relay, end);
+    if (is_late)
+        told.status = GRPC_DEADLINE_EXCEEDED;
+    relay_tell_backend(relay, &told);
+    if (is_late) {
+        relay_time_out(relay);
         return;
     }
     if (try_again(relay, end))

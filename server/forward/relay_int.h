@@ -41,9 +41,10 @@ struct relay {
     uint64_t avoid;         /* the backend that failed it; 0: none */
     uint32_t n_tries;
     bool is_question;
-    bool is_half_closed; /* by the agent */
-    bool has_headers;    /* the backend's answer has begun */
-    bool has_responded;  /* and the agent has seen of it */
+    bool deadline_is_ours; /* the agent gave none, or a later one */
+    bool is_half_closed;   /* by the agent */
+    bool has_headers;      /* the backend's answer has begun */
+    bool has_responded;    /* and the agent has seen of it */
     struct loop_timer timer;
     TAILQ_ENTRY(relay) all;
     TAILQ_ENTRY(relay) waiting; /* while WAITS */
@@ -70,6 +71,9 @@ void relay_set_state(struct relay *, enum relay_state);
 void relay_give_up(struct relay *, const char *why);
 /* Ends it with a status of our own making. */
 void relay_fail(struct relay *, enum grpc_status, const char *text);
+/* Its deadline has passed. A question whose agent would have waited longer is answered as if there
+ * was no backend. */
+void relay_time_out(struct relay *);
 /* OK and an empty message. */
 void relay_answer_empty(struct relay *);
 /* OK and this message, framed. */

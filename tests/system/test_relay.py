@@ -25,6 +25,12 @@ GO_PROFILE = "/skywalking.v3.ProfileTask/goProfileReport"
 PPROF = "/skywalking.v10.PprofTask/collect"
 ALS = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
 FUTURE = "/skywalking.v11.Future/call"
+QUESTIONS = (CDS, TASKS, FINISH, "/skywalking.v10.AsyncProfilerTask/getAsyncProfilerTaskCommands",
+             "/skywalking.v10.PprofTask/getPprofTaskCommands",
+             "/skywalking.v3.EBPFProcessService/reportProcesses",
+             "/skywalking.v3.EBPFProfilingService/queryTasks",
+             "/skywalking.v3.ContinuousProfilingService/queryPolicies",
+             "/skywalking.v3.ContinuousProfilingService/reportProfilingTask")
 CODE = grpc.StatusCode
 IS_SANITIZED = "san-" in BINARY  # the sanitizer keeps freed memory for a while
 
@@ -226,8 +232,19 @@ def test_what_is_left_of_the_deadline_goes_on(begin, oap):
 
 def test_deadline_of_a_question_is_kept_here(begin, oap):
     gate = begin(oap.address, "upstream.timeout.unary=200ms")
+    for i, path in enumerate(QUESTIONS, 1):
+        oap.do[path] = hang
+        # An OAP that is silent is none: agents keep their state, and ask again.
+        assert unary(gate.channel(), path, b"") == b""
+        assert oap.seen.get().gone.wait(PATIENCE)
+        gate.wait_metric("backend_requests_total", i, code="DEADLINE_EXCEEDED")
+    gate.wait_metric("grpc_server_handled_total", 1, method=CDS[1:], code="OK")
+
+
+def test_a_shorter_deadline_of_the_agent_is_its_own(begin, oap):
+    gate = begin(oap.address, "upstream.timeout.unary=30s")
     oap.do[TASKS] = hang
-    assert code_of(lambda: unary(gate.channel(), TASKS, b"")) == CODE.DEADLINE_EXCEEDED
+    assert code_of(lambda: unary(gate.channel(), TASKS, b"", timeout=0.3)) == CODE.DEADLINE_EXCEEDED
     assert oap.seen.get().gone.wait(PATIENCE)
 
 

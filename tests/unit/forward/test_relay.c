@@ -300,6 +300,10 @@ test_a_reset_at_the_deadline_is_the_deadline(void **state)
         {GRPC_CANCELLED, GRPC_CANCELLED, 0}, /* none */
         {GRPC_INTERNAL, GRPC_INTERNAL, 5000},
     };
+    static const struct {
+        enum err err;
+        int status;
+    } late[] = {{ERR_STREAM_RESET, GRPC_CANCELLED}, {ERR_OK, GRPC_DEADLINE_EXCEEDED}};
     struct forward_settings settings = world_settings();
     begin(1, &settings, 100);
     t.hands[0].status = -1;
@@ -309,6 +313,14 @@ test_a_reset_at_the_deadline_is_the_deadline(void **state)
         end_by(ERR_STREAM_RESET, cases[i].status, cases[i].left_us);
         assert_int_equal(t.err, ERR_OK);
         assert_int_equal(t.status, cases[i].wanted);
+    }
+    /* A question that would have waited longer: nobody is there to answer it. */
+    for (uint32_t i = 0; i < 2; i++) {
+        call(ask, 10, true);
+        UNTIL(t.hands[0].n_calls == 5 + i);
+        end_by(late[i].err, late[i].status, 5000);
+        assert_int_equal(t.status, GRPC_OK);
+        assert_int_equal(t.n_data, 5);
     }
     UNTIL(t.hands[0].n_gone == t.hands[0].n_calls);
     end();

@@ -455,7 +455,8 @@ test_a_reset_behind_the_answer(void **state)
     UNTIL(t.n_server_gone == 1);
 }
 
-/* A stream that is opened, fed less than a message and reset is how floods are made (CVE-2023-44487).
+/* A stream that is opened, fed less than a message and reset is how floods are made
+ * (CVE-2023-44487).
  */
 static void
 test_a_reset_before_a_message_is_a_glitch(void **state)
