@@ -25,6 +25,10 @@ enum {
     CONN_MAGIC = 0x636f6e6e,
     TURN_BYTES = 256 * 1024, /* one busy peer does not starve the others */
     USER_TIMEOUT_MS = 30 * 1000,
+    /* Three questions within the same time, for Linux takes the user timeout for their end, too. */
+    KEEPALIVE_IDLE_S = 15,
+    KEEPALIVE_INTERVAL_S = 5,
+    KEEPALIVE_PROBES = 3,
 };
 
 enum conn_state {
@@ -344,6 +348,18 @@ set_options(int descriptor)
     setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 
+/* For whom we connect to: HTTP/2's PING would be held against us (grpc-java's too_many_pings). */
+static void
+set_keepalive(int descriptor)
+{
+    int on = 1, idle_s = KEEPALIVE_IDLE_S, interval_s = KEEPALIVE_INTERVAL_S;
+    int n_probes = KEEPALIVE_PROBES;
+    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &n_probes, sizeof(n_probes));
+}
+
 static struct conn *
 new_conn(struct loop *loop, int descriptor, enum conn_state state, const struct net_address *peer,
          const struct conn_callbacks *callbacks)
@@ -402,6 +418,8 @@ conn_connect(struct loop *loop, const struct net_address *address, uint64_t time
     int error_number = descriptor < 0 ? errno : 0;
     struct conn *conn = new_conn(loop, descriptor, CONN_CONNECTING, address, callbacks);
     put_tls(conn, tls);
+    if (descriptor >= 0)
+        set_keepalive(descriptor);
     if (descriptor >= 0 &&
         connect(descriptor, (const struct sockaddr *)&address->storage, address->length) != 0)
         error_number = errno;
