@@ -19,14 +19,20 @@ relay_of(void *ctx)
     return relay;
 }
 
-/* From here on the agent sees this backend's answer, and no other can give one. */
-static void
+/* From here on the agent sees this backend's answer, and no other can give one. False: it takes no
+ * such headers, and the call is over. */
+static bool
 respond(struct relay *relay)
 {
+    if (!grpc_raw_takes(relay->call, &relay->headers)) {
+        relay_fail(relay, GRPC_RESOURCE_EXHAUSTED, "more metadata than the client takes");
+        return false;
+    }
     relay->has_responded = true;
     if (!relay->response.keeps) /* else both are for the cache */
         grpc_queue_let_go(&relay->request);
     grpc_raw_respond(relay->call, &relay->headers, &relay->response);
+    return true;
 }
 
 static void
@@ -37,15 +43,15 @@ on_headers(void *ctx, const struct grpc_metadata *headers)
     grpc_metadata_clear(&relay->headers);
     relay_fields_copy(headers, relay->budget, &relay->headers);
     if (!relay->is_question)
-        respond(relay);
+        (void)respond(relay);
 }
 
 static void
 on_data(void *ctx, struct bytes in)
 {
     struct relay *relay = relay_of(ctx);
-    if (!relay->has_responded)
-        respond(relay);
+    if (!relay->has_responded && !respond(relay))
+        return;
     grpc_queue_put(&relay->response, in);
     if (relay->response.end > RELAY_CACHE_ENTRY_BYTES)
         grpc_queue_let_go(&relay->response);
@@ -145,9 +151,9 @@ pass_on(struct relay *relay, const struct grpc_stream_end *end)
 {
     struct grpc_metadata trailers = {.p = NULL};
     struct budget *budget = relay->budget;
+    if (relay->has_headers && !relay->has_responded && !respond(relay))
+        return;
     relay_fields_copy(end->trailers, budget, &trailers);
-    if (relay->has_headers && !relay->has_responded)
-        respond(relay);
     relay_set_state(relay, RELAY_ENDED);
     grpc_raw_finish(relay->call, end->status, &trailers);
     grpc_metadata_fini(&trailers, budget);

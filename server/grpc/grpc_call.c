@@ -262,6 +262,7 @@ respond_trailers_only(struct grpc_call *call, struct h2_session *session)
     n += fill_trailers(call, headers + n);
     if (call->bad_encoding)
         headers[n++] = H2_HEADER("grpc-accept-encoding", "identity,gzip");
+    n = grpc_meta_fit(headers, n, h2_session_peer_header_list_bytes(session));
     call->has_responded = true;
     call->trailers_sent = true;
     h2_stream_respond(session, call->stream_id, headers, n, true);
@@ -424,7 +425,9 @@ submit_trailers(struct grpc_call *call)
     uint32_t n = call->raw != NULL && call->raw->has_trailers
                      ? grpc_metadata_to_h2(&call->raw->trailers, trailers, H2_MAX_HEADERS)
                      : fill_trailers(call, trailers);
-    h2_stream_trailers(grpc_connection_session(call->connection), call->stream_id, trailers, n);
+    struct h2_session *session = grpc_connection_session(call->connection);
+    n = grpc_meta_fit(trailers, n, h2_session_peer_header_list_bytes(session));
+    h2_stream_trailers(session, call->stream_id, trailers, n);
     call->trailers_sent = true;
 }
 

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "grpc/grpc_meta.h"
 
-#include "h2/h2.h"
+enum { FIELD_OVERHEAD = 32 }; /* RFC 9113 6.5.2 */
 
 bool
 grpc_meta_is_grpc(struct bytes content_type)
@@ -125,6 +125,104 @@ grpc_meta_decode(struct bytes text, char *out)
         out[n++] = (char)c;
     }
     return n;
+}
+
+static bool
+is_named(const struct h2_header *field, struct bytes name)
+{
+    return bytes_equal(bytes_of(field->name, field->n_name), name);
+}
+
+static bool
+is_needed(const struct h2_header *field)
+{
+    return field->name[0] == ':' || is_named(field, BYTES("content-type")) ||
+           is_named(field, BYTES("grpc-status"));
+}
+
+static uint64_t
+list_bytes(const struct h2_header *field)
+{
+    return (uint64_t)field->n_name + field->n_value + FIELD_OVERHEAD;
+}
+
+static void
+spend(uint64_t *left, uint64_t n)
+{
+    *left -= n < *left ? n : *left;
+}
+
+/* An escaped byte that goes on a character of UTF-8. */
+static bool
+goes_on(const struct h2_header *text, uint32_t at)
+{
+    return at + 2 < text->n_value && text->value[at] == '%' &&
+           (hex_digit((uint8_t)text->value[at + 1]) & 0xc) == 8;
+}
+
+/* Neither inside an escape nor inside a character: Python would show other letters. */
+static void
+cut_text(struct h2_header *text, uint64_t left)
+{
+    uint64_t own = (uint64_t)text->n_name + FIELD_OVERHEAD;
+    uint32_t room = left > own ? (uint32_t)(left - own) : 0;
+    if (text->n_value <= room)
+        return;
+    for (uint32_t i = 1; i <= 2 && i <= room; i++) {
+        if (text->value[room - i] == '%') {
+            room -= i;
+            break;
+        }
+    }
+    while (room >= 3 && goes_on(text, room))
+        room -= 3;
+    text->n_value = room;
+}
+
+/* Cuts the first grpc-message; returns where it stands, n for nowhere. */
+static uint32_t
+fit_text(struct h2_header *list, uint32_t n, uint64_t *left)
+{
+    uint32_t at = 0;
+    while (at < n && !is_named(&list[at], BYTES("grpc-message")))
+        at++;
+    if (at == n)
+        return n;
+    cut_text(&list[at], *left);
+    if (list[at].n_value > 0)
+        spend(left, list_bytes(&list[at]));
+    return at;
+}
+
+static bool
+has_room(const struct h2_header *field, uint64_t *left)
+{
+    if (list_bytes(field) > *left)
+        return false;
+    spend(left, list_bytes(field));
+    return true;
+}
+
+uint32_t
+grpc_meta_fit(struct h2_header *list, uint32_t n, uint64_t most_bytes)
+{
+    uint64_t left = most_bytes, all = 0;
+    uint32_t n_kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        all += list_bytes(&list[i]);
+        if (is_needed(&list[i]))
+            spend(&left, list_bytes(&list[i]));
+    }
+    if (all <= most_bytes)
+        return n;
+    uint32_t text = fit_text(list, n, &left);
+    for (uint32_t i = 0; i < n; i++) {
+        bool stays =
+            i == text ? list[i].n_value > 0 : is_needed(&list[i]) || has_room(&list[i], &left);
+        if (stays)
+            list[n_kept++] = list[i];
+    }
+    return n_kept;
 }
 
 int

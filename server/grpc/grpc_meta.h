@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "grpc/grpc_call.h"
+#include "h2/h2.h"
 
 /* "application/grpc" followed by nothing, '+' or ';'. */
 bool grpc_meta_is_grpc(struct bytes content_type);
@@ -25,6 +26,11 @@ uint32_t grpc_meta_format_timeout(uint64_t timeout_us, char *out);
 size_t grpc_meta_encode(struct bytes text, char *out);
 /* The reverse, in place or not; broken escapes stay as they are. out holds text.n bytes. */
 size_t grpc_meta_decode(struct bytes text, char *out);
+
+/* Shortens the list of an answer's end to what its receiver takes (RFC 9113 6.5.2; a longer one may
+ * cost the connection): grpc-status stays in any case, grpc-message is cut, then other fields stay
+ * in order as far as there is room. Returns how many are left. */
+uint32_t grpc_meta_fit(struct h2_header *list, uint32_t n, uint64_t most_bytes);
 
 /* A decimal grpc-status; GRPC_UNKNOWN for anything else than 0..16. */
 int grpc_meta_status(struct bytes value);

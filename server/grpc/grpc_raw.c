@@ -5,8 +5,11 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "grpc/grpc.h"
+#include "grpc/grpc_meta.h"
 #include "grpc/grpc_server_int.h"
 #include "h2/h2_stream.h"
+
+enum { STATUS_LIST_BYTES = 42 }; /* of ":status: 200" (RFC 9113 6.5.2) */
 
 void
 grpc_raw_start(struct grpc_call *call)
@@ -109,8 +112,18 @@ respond(struct grpc_call *call, struct h2_session *session, const struct grpc_me
     struct h2_header headers[H2_MAX_HEADERS];
     headers[0] = H2_HEADER(":status", "200");
     uint32_t n = 1 + grpc_metadata_to_h2(fields, headers + 1, H2_MAX_HEADERS - 1);
+    if (is_last)
+        n = grpc_meta_fit(headers, n, h2_session_peer_header_list_bytes(session));
     call->has_responded = true;
     h2_stream_respond(session, call->stream_id, headers, n, is_last);
+}
+
+bool
+grpc_raw_takes(const struct grpc_call *call, const struct grpc_metadata *fields)
+{
+    const struct h2_session *session = grpc_connection_session(call->connection);
+    return session == NULL || grpc_metadata_list_bytes(fields) + STATUS_LIST_BYTES <=
+                                  h2_session_peer_header_list_bytes(session);
 }
 
 void

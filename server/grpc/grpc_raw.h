@@ -39,7 +39,10 @@ struct budget *grpc_raw_budget(const struct grpc_call *);
 
 /* n bytes of on_data have left: the client may send as many more. */
 void grpc_raw_credit(struct grpc_call *, uint64_t n);
-/* Headers with :status 200 and these fields, which are copied. The DATA is then taken from the
+/* The client's SETTINGS_MAX_HEADER_LIST_SIZE takes headers with these fields. Trailers need not be
+ * asked about: they are shortened. */
+bool grpc_raw_takes(const struct grpc_call *, const struct grpc_metadata *);
+/* Headers with :status 200 and these fields, which are copied and which the client takes. The DATA is then taken from the
  * queue, which stays the handler's and lives until on_gone. */
 void grpc_raw_respond(struct grpc_call *, const struct grpc_metadata *, struct grpc_queue *);
 /* Something was put into the queue. */

@@ -256,6 +256,32 @@ def test_deadline_of_the_client_ends_the_call_upstream(gate, oap):
     assert oap.seen.get().gone.wait(PATIENCE)
 
 
+def test_an_agent_that_takes_little_metadata(gate, oap):
+    """What is too long for it would cost it the status, or the connection."""
+    channel = gate.channel(**{"grpc.max_metadata_size": 2048, "grpc.absolute_max_metadata_size": 2048})
+
+    def long_end(seen, messages):
+        seen.context.set_trailing_metadata([("x-long", "v" * 3000), ("x-short", "kept")])
+        seen.context.abort(CODE.FAILED_PRECONDITION, "é" * 900)
+        yield b""
+
+    def long_begin(seen, messages):
+        seen.context.send_initial_metadata([("x-long", "v" * 3000)])
+        yield b"answer"
+    oap.do.update({FUTURE: long_end, ALS: long_begin, TASKS: long_begin})
+    with pytest.raises(grpc.RpcError) as raised:
+        unary(channel, FUTURE, b"")
+    assert raised.value.code() == CODE.FAILED_PRECONDITION
+    assert set(raised.value.details()) == {"é"} and 200 < len(raised.value.details()) < 900
+    assert ("x-short", "kept") not in raised.value.trailing_metadata()  # the text has taken the room
+    assert code_of(lambda: unary(channel, ALS, b"")) == CODE.RESOURCE_EXHAUSTED
+    assert code_of(lambda: unary(channel, TASKS, b"")) == CODE.INTERNAL
+    with pytest.raises(grpc.RpcError) as raised:
+        unary(gate.channel(), FUTURE, b"")
+    assert raised.value.details() == "é" * 900
+    assert ("x-short", "kept") in raised.value.trailing_metadata()
+
+
 def test_cancellation_goes_on_both_ways(gate, oap):
     oap.do[ALS] = hang
     stream = Open(gate, ALS)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "grpc/grpc_meta.h"
 
@@ -94,6 +95,55 @@ test_percent(void **state)
     assert_memory_equal(out, "100%, %4 %zz %", 14);
 }
 
+static struct h2_header
+field(const char *name, const char *value)
+{
+    return (struct h2_header){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value), true};
+}
+
+/* What is left of a fixed list, as text. */
+static const char *
+fitted(uint64_t most_bytes)
+{
+    static char out[256];
+    struct h2_header list[] = {field(":status", "200"), field("x-long", "0123456789"),
+                               field("grpc-message", "a%20b%C3%A9"), field("grpc-status", "13"),
+                               field("x-b", "1")};
+    uint32_t n = grpc_meta_fit(list, 5, most_bytes);
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < n; i++)
+        at += (size_t)snprintf(out + at, sizeof(out) - at, "%.*s=%.*s ", (int)list[i].n_name,
+                               list[i].name, (int)list[i].n_value, list[i].value);
+    return out;
+}
+
+/* :status 42 bytes, x-long 48, grpc-message 55, grpc-status 45, x-b 36: 226. */
+static void
+test_a_list_is_shortened(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        ":status=200 x-long=0123456789 grpc-message=a%20b%C3%A9 grpc-status=13 x-b=1 ";
+    assert_string_equal(fitted(UINT32_MAX), whole);
+    assert_string_equal(fitted(226), whole);
+    /* The text goes before others, which stay in order as far as there is room. */
+    assert_string_equal(fitted(225),
+                        ":status=200 x-long=0123456789 grpc-message=a%20b%C3%A9 grpc-status=13 ");
+    assert_string_equal(fitted(189), ":status=200 grpc-message=a%20b%C3%A9 grpc-status=13 x-b=1 ");
+    assert_string_equal(fitted(142), ":status=200 grpc-message=a%20b%C3%A9 grpc-status=13 ");
+    /* No cut goes through an escape, or a character. */
+    assert_string_equal(fitted(141), ":status=200 grpc-message=a%20b grpc-status=13 ");
+    assert_string_equal(fitted(139), ":status=200 grpc-message=a%20b grpc-status=13 ");
+    assert_string_equal(fitted(136), ":status=200 grpc-message=a%20b grpc-status=13 ");
+    assert_string_equal(fitted(135), ":status=200 grpc-message=a%20 grpc-status=13 ");
+    assert_string_equal(fitted(134), ":status=200 grpc-message=a grpc-status=13 ");
+    assert_string_equal(fitted(132), ":status=200 grpc-message=a grpc-status=13 ");
+    assert_string_equal(fitted(131), ":status=200 grpc-status=13 x-b=1 ");
+    assert_string_equal(fitted(100), ":status=200 grpc-status=13 ");
+    assert_string_equal(fitted(0), ":status=200 grpc-status=13 ");
+}
+
 static void
 test_status(void **state)
 {
@@ -116,9 +166,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content_type),   cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_format_timeout), cmocka_unit_test(test_percent),
-        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_content_type),        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_format_timeout),      cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_a_list_is_shortened), cmocka_unit_test(test_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

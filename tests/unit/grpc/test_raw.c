@@ -560,6 +560,39 @@ test_metadata_beyond_the_peers_limit(void **state)
     grpc_metadata_fini(&list, NULL);
 }
 
+/* A client drops an answer whose trailers are longer than it said it takes, status and all. */
+static void
+test_trailers_beyond_the_clients_limit(void **state)
+{
+    (void)state;
+    char value[6001];
+    memset(value, 'v', 6000);
+    value[6000] = '\0';
+    for (int has_headers = 0; has_headers < 2; has_headers++) {
+        t.n_ends = 0;
+        open_stream("/a/b", NULL);
+        UNTIL(t.call != NULL);
+        struct grpc_metadata list = {.p = NULL};
+        for (int i = 0; i < 3; i++)
+            grpc_metadata_add(&list, NULL, field("x-long", value));
+        assert_false(grpc_raw_takes(t.call, &list));
+        grpc_metadata_add(&list, NULL, field("content-type", "application/grpc"));
+        grpc_metadata_add(&list, NULL, field("grpc-status", "9"));
+        grpc_metadata_add(&list, NULL, field("grpc-message", value));
+        if (has_headers)
+            respond();
+        grpc_raw_finish(t.call, GRPC_FAILED_PRECONDITION, &list);
+        UNTIL(t.n_ends == 1);
+        assert_int_equal(t.end.err, ERR_OK);
+        assert_int_equal(t.end.status, GRPC_FAILED_PRECONDITION);
+        assert_int_equal(grpc_metadata_find(&t.trailers, "grpc-message").n, 6000);
+        assert_int_equal(grpc_metadata_find(&t.trailers, "x-long").n, 6000);
+        assert_int_equal(t.trailers.n, 4);
+        grpc_metadata_fini(&list, NULL);
+        UNTIL(t.call == NULL);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -579,6 +612,7 @@ main(void)
         T(test_deadline),
         T(test_drain_and_retire),
         T(test_metadata_beyond_the_peers_limit),
+        T(test_trailers_beyond_the_clients_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
