@@ -216,12 +216,12 @@ on_data(struct grpc_call *call, struct bytes in)
 {
     struct relay *relay = relay_of(call);
     relay->n_received += in.n;
-    grpc_queue_put(&relay->request, in);
     if (relay->n_received > RELAY_KEEP_BYTES)
         grpc_queue_let_go(&relay->request);
+    grpc_queue_put(&relay->request, in);
     if (relay->state == RELAY_FLOWS)
         grpc_stream_wake(relay->stream);
-    else if (relay->state == RELAY_GATHERS && relay->n_received > RELAY_KEEP_BYTES)
+    else if (relay->state == RELAY_GATHERS && relay->n_received >= RELAY_KEEP_BYTES)
         relay_set_state(relay, RELAY_WAITS);
 }
 

@@ -12,8 +12,8 @@
 #include "grpc/grpc_stream.h"
 
 enum { RELAY_MAGIC = 0x52454c59 };
-/* Of a request that is kept whole, for a second try. */
-enum { RELAY_KEEP_BYTES = 256 * 1024 };
+/* Of a request that is kept whole, for a second try; and no more of a question can be gathered. */
+enum { RELAY_KEEP_BYTES = GRPC_RAW_WINDOW_BYTES };
 
 /* GATHERS: a question is not whole yet. WAITS: for a backend. FLOWS: a stream to one is open.
  * ENDED: the status is known. From each state to a later one, and back from FLOWS to WAITS. */

@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owner: forward's balancer, the load generator, or a test. On the owner's loop thread. The channel
  * reconnects by itself: 1 s x 1.6 with 20 % jitter, at most 30 s (gRPC connection backoff). No PING
- * is ever sent (grpc-java's too_many_pings); deadlines, TCP_USER_TIMEOUT and TCP keepalive find dead
- * peers. */
+ * is ever sent (grpc-java's too_many_pings); deadlines, TCP_USER_TIMEOUT and TCP keepalive find
+ * dead peers. */
 #ifndef GRPC_GRPC_CHANNEL_H
 #define GRPC_GRPC_CHANNEL_H
 

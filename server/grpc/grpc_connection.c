@@ -539,7 +539,7 @@ grpc_connection_new(struct grpc_endpoint *endpoint, int descriptor, struct tls_c
     struct h2_session_settings settings = {
         .role = H2_SERVER,
         .max_streams = endpoint->settings.max_streams,
-        .stream_window_bytes = endpoint->settings.stream_window_bytes,
+        .stream_window_bytes = grpc_raw_window(endpoint),
         .connection_window_bytes = endpoint->settings.connection_window_bytes,
         .header_list_bytes = HEADER_LIST_BYTES,
         .budget = endpoint->budget,

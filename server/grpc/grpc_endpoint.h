@@ -60,7 +60,7 @@ struct grpc_endpoint_settings {
     uint64_t max_message_bytes; /* listen.max_message */
     uint32_t max_streams;       /* listen.max_streams */
     uint64_t keepalive_idle_us, keepalive_timeout_us;
-    uint32_t stream_window_bytes;     /* 1 MiB */
+    uint32_t stream_window_bytes; /* 1 MiB; once a stream has used half of GRPC_RAW_WINDOW_BYTES */
     uint32_t connection_window_bytes; /* 4 MiB */
     uint64_t drain_us;                /* shutdown.drain: the grace period */
     uint64_t max_connection_age_us;   /* then a connection is drained, +-10 %; 0: never */

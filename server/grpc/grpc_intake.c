@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "grpc/grpc.h"
 #include "grpc/grpc_server_int.h"
+#include "h2/h2_stream.h"
 
 static bool
 is_unary(const struct grpc_call *call)
@@ -286,6 +287,23 @@ run(struct grpc_call *call, struct bytes *in)
     return true;
 }
 
+/* Most calls are over before; the sender has as much again to send until it hears of it. Who counts
+ * credit as a receipt leaves out this one. */
+static void
+open_window(struct grpc_call *call, size_t n)
+{
+    struct h2_session *session = grpc_connection_session(call->connection);
+    if (call->has_window || session == NULL || call->stream_id == 0)
+        return;
+    call->n_early_data += (uint32_t)n;
+    if (call->n_early_data < GRPC_RAW_WINDOW_BYTES / 2)
+        return;
+    call->has_window = true;
+    if (call->endpoint->settings.stream_window_bytes > GRPC_RAW_WINDOW_BYTES)
+        h2_stream_set_window(session, call->stream_id,
+                             call->endpoint->settings.stream_window_bytes);
+}
+
 void
 grpc_intake_data(struct grpc_call *call, struct bytes in)
 {
@@ -299,6 +317,7 @@ grpc_intake_data(struct grpc_call *call, struct bytes in)
         call->raw->handler->on_data(call, in);
         return;
     }
+    open_window(call, in.n);
     if (call->is_waiting) {
         backlog_add(call, in.p, in.n);
         return;

@@ -22,12 +22,15 @@ grpc_raw_start(struct grpc_call *call)
 void
 grpc_raw_route(struct grpc_call *call, const struct grpc_raw_handler *handler)
 {
-    struct h2_session *session = grpc_connection_session(call->connection);
-    if (call->raw == NULL || handler == NULL)
-        return;
-    call->raw->handler = handler;
-    if (session != NULL && call->endpoint->settings.stream_window_bytes > GRPC_RAW_WINDOW_BYTES)
-        h2_stream_set_window(session, call->stream_id, GRPC_RAW_WINDOW_BYTES);
+    if (call->raw != NULL)
+        call->raw->handler = handler;
+}
+
+uint32_t
+grpc_raw_window(const struct grpc_endpoint *endpoint)
+{
+    uint32_t whole = endpoint->settings.stream_window_bytes;
+    return whole < GRPC_RAW_WINDOW_BYTES ? whole : GRPC_RAW_WINDOW_BYTES;
 }
 
 void

@@ -4,9 +4,9 @@
  * inflated or limited, and every header field of the request is kept. Like grpc_call: the worker's
  * thread only, functions on a call that is over do nothing.
  *
- * Flow control. The client may send what its stream's window lets in: the window of the
- * connection's SETTINGS at first (1 MiB), GRPC_RAW_WINDOW_BYTES from then on. The stream's credit
- * comes back by grpc_raw_credit alone, when the bytes have left on the other side. */
+ * Flow control. The client may send what its stream's window lets in, GRPC_RAW_WINDOW_BYTES: every
+ * stream begins with that, and only those of other calls get more. The stream's credit comes back
+ * by grpc_raw_credit alone, when the bytes have left on the other side. */
 #ifndef GRPC_GRPC_RAW_H
 #define GRPC_GRPC_RAW_H
 
@@ -42,8 +42,8 @@ void grpc_raw_credit(struct grpc_call *, uint64_t n);
 /* The client's SETTINGS_MAX_HEADER_LIST_SIZE takes headers with these fields. Trailers need not be
  * asked about: they are shortened. */
 bool grpc_raw_takes(const struct grpc_call *, const struct grpc_metadata *);
-/* Headers with :status 200 and these fields, which are copied and which the client takes. The DATA is then taken from the
- * queue, which stays the handler's and lives until on_gone. */
+/* Headers with :status 200 and these fields, which are copied and which the client takes. The DATA
+ * is then taken from the queue, which stays the handler's and lives until on_gone. */
 void grpc_raw_respond(struct grpc_call *, const struct grpc_metadata *, struct grpc_queue *);
 /* Something was put into the queue. */
 void grpc_raw_wake(struct grpc_call *);

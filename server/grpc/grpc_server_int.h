@@ -88,6 +88,7 @@ struct grpc_call {
     uint64_t unsettled_bytes; /* handed out, not credited by the handler yet */
     uint64_t owed_bytes;      /* to be credited by the call itself once nothing is unsettled */
     uint64_t early_bytes;     /* of the message under way: credited or owed as they came */
+    uint32_t n_early_data;    /* bytes that came while the window is the first one */
     uint64_t last_data_us;
     uint64_t partial_since_us; /* a message is under way; 0: none, or nobody may send */
     uint64_t gated_bytes;      /* with which it is in the gate, or would be */
@@ -98,6 +99,7 @@ struct grpc_call {
     bool has_encoding, is_gzip; /* grpc-encoding: any, and not identity */
     bool is_head, is_post, is_grpc, bad_timeout, bad_encoding; /* of the headers */
     bool has_begun;                                            /* headers are complete */
+    bool has_window;                                           /* all of it */
     bool is_running;                                           /* grpc_intake_run is on the stack */
     bool is_waiting;           /* the handler or the gate said wait; holds a reference */
     bool will_resume;          /* on the endpoint's list */
@@ -253,6 +255,8 @@ grpc_raw_is_routed(const struct grpc_call *call)
 {
     return call->raw != NULL && call->raw->handler != NULL;
 }
+/* With which every stream begins: what is relayed waits here in no larger one. */
+uint32_t grpc_raw_window(const struct grpc_endpoint *);
 /* Bytes that wait to be sent. */
 size_t grpc_raw_n(const struct grpc_call *);
 void grpc_raw_give(struct grpc_call *, size_t n, struct h2_gather *);

@@ -3,8 +3,9 @@
 /* Owner: whoever created it, frees it with conn_free (deferred inside its own callbacks, so it may
  * be called there). Level-triggered: at most 256 KiB are read per turn. TCP_NODELAY is on,
  * TCP_USER_TIMEOUT 30 s; a peer that we connected to is asked by TCP keepalive, so that 30 s of
- * silence from its host end an idle connection as well. SIGPIPE never rises. With TLS nothing is told or written before the
- * handshake is over; a peer that closes without close_notify has closed (HTTP/2 frames itself). */
+ * silence from its host end an idle connection as well. SIGPIPE never rises. With TLS nothing is
+ * told or written before the handshake is over; a peer that closes without close_notify has closed
+ * (HTTP/2 frames itself). */
 #ifndef NET_CONN_H
 #define NET_CONN_H
 

@@ -10,6 +10,7 @@
 
 enum {
     WINDOW_BYTES = 1 << 16,
+    GROWTH_BYTES = 768 * 1024,
     ENDLESS_AHEAD_BYTES = 256 * 1024, /* not yet taken by the window of an open stream */
 };
 
@@ -17,7 +18,7 @@ struct agent_call {
     LIST_ENTRY(agent_call) next;
     struct agent_link *link;
     int32_t stream_id;
-    bool endless, finished, unary;
+    bool endless, finished, unary, has_grown;
     int status; /* -1: none came */
     int64_t begin_us;
     uint8_t *body;
@@ -270,6 +271,16 @@ on_credit(struct agent_call *call, uint32_t n)
     }
 }
 
+/* Once a stream is given the rest of its window: no message was taken for that. */
+static bool
+is_growth(struct agent_call *call, const nghttp2_frame *frame)
+{
+    if (call->has_grown || frame->window_update.window_size_increment != GROWTH_BYTES)
+        return false;
+    call->has_grown = true;
+    return true;
+}
+
 static int
 on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
@@ -277,7 +288,7 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
     if (frame->hd.type != NGHTTP2_WINDOW_UPDATE || frame->hd.stream_id == 0)
         return 0;
     struct agent_call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    if (call && call->endless)
+    if (call && call->endless && !is_growth(call, frame))
         on_credit(call, (uint32_t)frame->window_update.window_size_increment);
     return 0;
 }

@@ -204,7 +204,7 @@ test_early_answer_ends_after_silence(void **state)
     assert_true(s->ended);
     assert_false(s->closed);
     size_t n;
-    uint8_t *out = messages_new(3000, 1000, &n); /* three windows: read, credited, dropped */
+    uint8_t *out = messages_new(700, 1000, &n); /* three windows: read, credited, dropped */
     peer_more(&peer, s, out, n, false);
     peer_spin(&peer);
     assert_int_equal(s->out_at, n);

@@ -186,6 +186,14 @@ grpc_raw_credit(struct grpc_call *call, uint64_t n)
     call->credited_bytes += n;
 }
 
+bool
+grpc_raw_takes(const struct grpc_call *call, const struct grpc_metadata *fields)
+{
+    (void)call;
+    (void)fields;
+    return true;
+}
+
 void
 grpc_raw_respond(struct grpc_call *call, const struct grpc_metadata *fields,
                  struct grpc_queue *queue)
