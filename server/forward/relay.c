@@ -74,6 +74,7 @@ relay_set_state(struct relay *relay, enum relay_state state)
     }
     if (state == RELAY_ENDED)
         grpc_queue_fini(&relay->request);
+    relay_note_held(relay);
     arm(relay);
 }
 
@@ -116,6 +117,7 @@ relay_answer_with(struct relay *relay, struct bytes framed)
     grpc_metadata_add(&headers, NULL,
                       (struct grpc_field){BYTES("content-type"), BYTES("application/grpc")});
     grpc_queue_put(&relay->response, framed);
+    relay_note_held(relay);
     grpc_raw_respond(relay->call, &headers, &relay->response);
     grpc_metadata_fini(&headers, NULL);
     grpc_call_finish(relay->call, GRPC_OK, NULL);
@@ -223,6 +225,8 @@ on_data(struct grpc_call *call, struct bytes in)
         grpc_stream_wake(relay->stream);
     else if (relay->state == RELAY_GATHERS && relay->n_received >= RELAY_KEEP_BYTES)
         relay_set_state(relay, RELAY_WAITS);
+    relay_note_held(relay);
+    relay_make_room(relay);
 }
 
 static void
@@ -240,7 +244,7 @@ static void
 on_sent(struct grpc_call *call, size_t n)
 {
     struct relay *relay = relay_of(call);
-    relay->progress_us = clock_mono_us();
+    relay_note_held(relay);
     if (relay->stream == NULL)
         return;
     if (budget_level(relay->budget) >= BUDGET_HOLD)
@@ -271,6 +275,7 @@ on_gone(struct grpc_call *call)
         relay_set_state(relay, RELAY_ENDED);
     TAILQ_REMOVE(&relay->forward->relays->all, relay, all);
     grpc_queue_fini(&relay->response);
+    relay_note_held(relay);
     grpc_metadata_fini(&relay->headers, relay->budget);
     relay->magic = 0;
     mem_free(relay);
@@ -314,7 +319,6 @@ relay_begin(struct forward *forward, struct grpc_call *call, const struct method
     relay->method = method;
     relay->is_question =
         method != NULL && method->method_class == KIND_B && method->stream == STREAM_UNARY;
-    relay->progress_us = clock_mono_us();
     grpc_queue_init(&relay->request, relay->budget, true);
     grpc_queue_init(&relay->response, relay->budget, is_cacheable(relay));
     loop_timer_init(&relay->timer, forward->loop, on_time, relay);
@@ -412,17 +416,65 @@ give_owed(struct relay *relay)
     relay->owed_response = 0;
 }
 
-/* Held bytes that nobody takes must not fill the memory that others need to go on. An agent that
- * does not read its answer would not read a status behind it either. */
+/* An agent that does not read its answer would not read a status behind it either. */
 static void
-end_stalled(struct relay *relay, uint64_t now_us)
+drive_out(struct relay *relay)
 {
-    if (now_us - relay->progress_us < STALLED_US)
-        return;
-    if (grpc_queue_n(&relay->response) > 0)
+    log_debug("forward", "call gives way", "path=%s",
+              LOG_TEXT(grpc_call_header(relay->call, ":path")));
+    if (grpc_queue_n(&relay->response) > 0) {
+        struct relay_list *holding = &relay->forward->relays->holding;
         grpc_raw_reset(relay->call, GRPC_RESOURCE_EXHAUSTED);
-    else if (relay->state != RELAY_ENDED && grpc_queue_n(&relay->request) > 0)
+        /* It goes at the end of the turn: until then the next one is the oldest. */
+        relay->held_us = clock_mono_us();
+        TAILQ_REMOVE(holding, relay, holding);
+        TAILQ_INSERT_TAIL(holding, relay, holding);
+    } else if (relay->state != RELAY_ENDED) {
         relay_fail(relay, GRPC_RESOURCE_EXHAUSTED, "memory is short and the call stands still");
+    }
+}
+
+void
+relay_note_held(struct relay *relay)
+{
+    struct relays *relays = relay->forward->relays;
+    bool holds = grpc_queue_n(&relay->request) + grpc_queue_n(&relay->response) > 0;
+    if (holds == relay->is_holding)
+        return;
+    relay->is_holding = holds;
+    relay->held_us = clock_mono_us();
+    if (holds)
+        TAILQ_INSERT_TAIL(&relays->holding, relay, holding);
+    else
+        TAILQ_REMOVE(&relays->holding, relay, holding);
+}
+
+/* Not whose bytes came in this turn: they may leave at its end. */
+void
+relay_make_room(struct relay *relay)
+{
+    if (budget_level(relay->budget) < BUDGET_FULL)
+        return;
+    struct relay *oldest = TAILQ_FIRST(&relay->forward->relays->holding);
+    if (oldest != NULL && oldest->held_us < clock_mono_us())
+        drive_out(oldest);
+}
+
+/* Held bytes that nobody takes must not fill the memory that others need to go on. Credit is not
+ * given meanwhile, so who reads at all soon holds nothing. */
+static void
+end_stalled(struct relays *relays, uint64_t now_us)
+{
+    struct relay *relay, *next;
+    if (relays->short_us == 0)
+        relays->short_us = now_us;
+    if (now_us - relays->short_us < STALLED_US)
+        return;
+    for (relay = TAILQ_FIRST(&relays->holding); relay != NULL; relay = next) {
+        next = TAILQ_NEXT(relay, holding);
+        if (now_us - relay->held_us >= STALLED_US)
+            drive_out(relay);
+    }
 }
 
 static void
@@ -430,17 +482,22 @@ on_sweep(void *ctx)
 {
     struct forward *forward = ctx;
     CHECK_OBJ(forward, FORWARD_MAGIC);
-    struct relay *relay, *next;
-    uint64_t now_us = clock_mono_us();
-    for (relay = TAILQ_FIRST(&forward->relays->all); relay != NULL; relay = next) {
-        next = TAILQ_NEXT(relay, all);
-        if (budget_level(relay->budget) < BUDGET_HOLD)
+    struct relays *relays = forward->relays;
+    struct relay *relay = TAILQ_FIRST(&relays->all);
+    bool is_short = relay != NULL && budget_level(relay->budget) >= BUDGET_HOLD;
+    TAILQ_FOREACH(relay, &relays->all, all)
+    {
+        if (!is_short)
             give_owed(relay);
-        else
-            end_stalled(relay, now_us);
+        else if (relay->state == RELAY_FLOWS)
+            grpc_queue_let_go(&relay->request); /* what a second try would need */
     }
-    if (!TAILQ_EMPTY(&forward->relays->all))
-        loop_timer_in(&forward->relays->sweep, SWEEP_US);
+    if (is_short)
+        end_stalled(relays, clock_mono_us());
+    else
+        relays->short_us = 0;
+    if (!TAILQ_EMPTY(&relays->all))
+        loop_timer_in(&relays->sweep, SWEEP_US);
 }
 
 struct relays *
@@ -450,6 +507,7 @@ relays_new(struct forward *forward)
     uint64_t keep_us = forward->shared->settings.cds_cache_us;
     TAILQ_INIT(&relays->all);
     TAILQ_INIT(&relays->waiting);
+    TAILQ_INIT(&relays->holding);
     relays->cache = keep_us > 0 ? relay_cache_new(keep_us) : NULL;
     loop_timer_init(&relays->sweep, forward->loop, on_sweep, forward);
     return relays;

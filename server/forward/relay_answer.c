@@ -56,6 +56,8 @@ on_data(void *ctx, struct bytes in)
     if (relay->response.end > RELAY_CACHE_ENTRY_BYTES)
         grpc_queue_let_go(&relay->response);
     grpc_raw_wake(relay->call);
+    relay_note_held(relay);
+    relay_make_room(relay);
 }
 
 /* Bytes of a second try were credited at the first. */
@@ -63,7 +65,7 @@ static void
 on_sent(void *ctx, size_t n)
 {
     struct relay *relay = relay_of(ctx);
-    relay->progress_us = clock_mono_us();
+    relay_note_held(relay);
     relay->n_sent += n;
     if (relay->n_sent <= relay->n_credited)
         return;

@@ -33,7 +33,7 @@ struct relay {
     struct grpc_metadata headers;            /* of a question's answer, until its first byte */
     uint64_t n_received, n_sent, n_credited; /* bytes of the request; sent: of this try */
     uint64_t owed_request, owed_response;    /* credit held back while memory is short */
-    uint64_t progress_us;                    /* when a byte left last, either way */
+    uint64_t held_us;                        /* since when bytes wait here, while is_holding */
     uint64_t started_us;                     /* this try */
     uint64_t deadline_us;   /* the client's, of a question not above ours; 0: none */
     uint64_t wait_until_us; /* for a backend */
@@ -42,18 +42,22 @@ struct relay {
     uint32_t n_tries;
     bool is_question;
     bool deadline_is_ours; /* the agent gave none, or a later one */
+    bool is_holding;       /* bytes that have not left, either way */
     bool is_half_closed;   /* by the agent */
     bool has_headers;      /* the backend's answer has begun */
     bool has_responded;    /* and the agent has seen of it */
     struct loop_timer timer;
     TAILQ_ENTRY(relay) all;
     TAILQ_ENTRY(relay) waiting; /* while WAITS */
+    TAILQ_ENTRY(relay) holding; /* while is_holding */
 };
 TAILQ_HEAD(relay_list, relay);
 
 /* Of one worker. */
 struct relays {
     struct relay_list all, waiting;
+    struct relay_list holding; /* who has held bytes for longest comes first */
+    uint64_t short_us;         /* memory has been short since then; 0: it is not */
     struct loop_timer sweep;   /* while there is any */
     struct relay_cache *cache; /* NULL: off */
 };
@@ -78,6 +82,10 @@ void relay_time_out(struct relay *);
 void relay_answer_empty(struct relay *);
 /* OK and this message, framed. */
 void relay_answer_with(struct relay *, struct bytes framed);
+/* Something was put into a queue of it, or left. */
+void relay_note_held(struct relay *);
+/* Something was put into a queue: when memory is full, who has held bytes for longest gives way. */
+void relay_make_room(struct relay *);
 /* Resets the stream to the backend, if there is one. */
 void relay_cut_off(struct relay *);
 /* The request's path begins with a SkyWalking service's: Java agents watch its status. */

@@ -1,6 +1,8 @@
 /* A relay between an agent's stream and two scripted backends, all on one loop. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "forward/relay_fixture.h"
+#include "grpc/grpc_channel_int.h"
+#include "h2/h2_session_int.h"
 
 static void
 test_a_question_and_its_answer(void **state)
@@ -274,6 +276,105 @@ test_an_unread_answer_and_short_memory(void **state)
     clock_set(0, 0);
 }
 
+/* The smallest piece of credit that there is: nghttp2 alone gives none below half a window. */
+static void
+trickle(void)
+{
+    struct h2_session *session = h2_link_session(t.agent->link);
+    assert_int_equal(nghttp2_submit_window_update(session->nghttp2, 0, t.stream->stream_id, 1), 0);
+    h2_session_note_output(session);
+}
+
+/* Who reads a byte now and then holds the rest no longer than who reads nothing. */
+static void
+test_a_trickle_is_no_reading(void **state)
+{
+    (void)state;
+    struct forward_settings settings = world_settings();
+    uint64_t now_us = 1000000000;
+    clock_set(now_us, 1700000000000);
+    begin(1, &settings, 100);
+    struct hand *hand = &t.hands[0];
+    hand->status = -1;
+    t.withholds = true;
+    call(foreign, 10, true);
+    UNTIL(hand->n_ends == 1);
+    for (int i = 0; i < 5; i++)
+        grpc_queue_put(&hand->answers[0], bytes_of(chunk, CHUNK));
+    answer(hand, 0, GRPC_OK);
+    UNTIL(t.n_data == GRPC_STREAM_WINDOW_BYTES);
+    uint64_t fill = (UINT64_C(46) << 20) - t.budget.used_bytes; /* of 64: 72 % */
+    budget_take_always(&t.budget, fill);
+    for (int i = 0; i < 12 && t.n_ends == 0; i++) {
+        trickle();
+        now_us += 1100000;
+        clock_set(now_us, 1700000000000);
+        spin(5);
+        assert_true(t.n_ends == 1 || t.n_data == GRPC_STREAM_WINDOW_BYTES + (uint32_t)i + 1);
+    }
+    assert_int_equal(t.n_ends, 1);
+    assert_int_equal(t.err, ERR_STREAM_RESET);
+    budget_give(&t.budget, fill);
+    end();
+    clock_set(0, 0);
+}
+
+/* What nobody reads may fill memory, up to a point: there each piece that comes drives out the call
+ * which has held its own for longest. */
+static void
+test_full_memory_drives_out_the_oldest(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    struct forward_settings settings = world_settings();
+    uint64_t now_us = 1000000000;
+    clock_set(now_us, 1700000000000);
+    begin(1, &settings, 100);
+    struct hand *hand = &t.hands[0];
+    hand->status = -1;
+    t.withholds = true;
+    struct grpc_stream *streams[N];
+    struct relay *relays[N];
+    for (uint32_t i = 0; i < N; i++) {
+        call(foreign, 10, true);
+        UNTIL(hand->n_ends == i + 1);
+        streams[i] = t.stream;
+        relays[i] = TAILQ_LAST(&t.forward->relays->all, relay_list);
+        for (int k = 0; k < 5; k++)
+            grpc_queue_put(&hand->answers[i], bytes_of(chunk, CHUNK));
+        struct grpc_metadata list = {.p = NULL};
+        grpc_metadata_add(&list, NULL,
+                          (struct grpc_field){BYTES("content-type"), BYTES("application/grpc")});
+        grpc_raw_respond(hand->calls[i], &list, &hand->answers[i]);
+        grpc_metadata_fini(&list, NULL);
+        UNTIL(t.n_data == GRPC_STREAM_WINDOW_BYTES);
+        spin(5);
+        assert_int_equal(grpc_queue_n(&relays[i]->response), CHUNK);
+        now_us += 1000;
+        clock_set(now_us, 1700000000000);
+    }
+    assert_ptr_equal(TAILQ_FIRST(&t.forward->relays->holding), relays[0]);
+    uint64_t fill = (UINT64_C(61) << 20) - t.budget.used_bytes + 1; /* of 64: 96 % */
+    budget_take_always(&t.budget, fill);
+    t.n_ends = 0;
+    struct grpc_queue *last = &hand->answers[N - 1];
+    grpc_queue_put(last, bytes_of(chunk, 100));
+    grpc_raw_wake(hand->calls[N - 1]);
+    UNTIL(t.n_ends == 1);
+    assert_int_equal(t.err, ERR_STREAM_RESET);
+    assert_ptr_equal(TAILQ_FIRST(&t.forward->relays->all), relays[1]);
+    assert_ptr_equal(TAILQ_FIRST(&t.forward->relays->holding), relays[1]);
+    assert_int_equal(grpc_queue_n(&relays[N - 1]->response), CHUNK + 100);
+    budget_give(&t.budget, fill);
+    for (uint32_t i = 1; i < N; i++)
+        grpc_stream_cancel(&streams[i]);
+    t.stream = NULL;
+    UNTIL(TAILQ_EMPTY(&t.forward->relays->all));
+    assert_true(TAILQ_EMPTY(&t.forward->relays->holding));
+    end();
+    clock_set(0, 0);
+}
+
 static void
 end_by(enum err err, int status, uint64_t left_us)
 {
@@ -380,6 +481,8 @@ main(void)
         cmocka_unit_test(test_more_streams_than_the_backend_takes),
         cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_an_unread_answer_and_short_memory),
+        cmocka_unit_test(test_a_trickle_is_no_reading),
+        cmocka_unit_test(test_full_memory_drives_out_the_oldest),
         cmocka_unit_test(test_a_reset_at_the_deadline_is_the_deadline),
         cmocka_unit_test(test_a_page_in_place_of_an_answer),
         cmocka_unit_test(test_fields_of_the_hop_stay_here),
