@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "forward/relay_int.h"
+#include "grpc/grpc_meta.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -53,6 +54,41 @@ passes(struct bytes name)
     return true;
 }
 
+static uint64_t
+bytes_of_list(const struct h2_header *list, uint32_t n)
+{
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < n; i++)
+        all += (uint64_t)list[i].n_name + list[i].n_value + 32;
+    return all;
+}
+
+/* Shortened to any length it still has its status, keeps its order, and is no longer than allowed.
+ */
+static void
+fit(const struct grpc_metadata *fields, uint64_t most)
+{
+    enum { ROOM = 16 };
+    struct h2_header list[ROOM + 1], status = H2_HEADER("grpc-status", "13");
+    list[0] = status;
+    uint32_t n = 1 + grpc_metadata_to_h2(fields, list + 1, ROOM);
+    uint64_t all = bytes_of_list(list, n);
+    uint32_t n_left = grpc_meta_fit(list, n, most);
+    check(n_left >= 1 && n_left <= n && (all > most || n_left == n));
+    check(list[0].name == status.name && list[0].n_value == 2);
+    uint64_t needed = 0;
+    for (uint32_t i = 0; i < n_left; i++) {
+        bool is_needed =
+            list[i].name[0] == ':' ||
+            bytes_equal(bytes_of(list[i].name, list[i].n_name), BYTES("grpc-status")) ||
+            bytes_equal(bytes_of(list[i].name, list[i].n_name), BYTES("content-type"));
+        needed += is_needed ? bytes_of_list(&list[i], 1) : 0;
+        check(i < 2 || list[i].name > list[i - 1].name);
+    }
+    uint64_t left = bytes_of_list(list, n_left);
+    check(left <= most || left == needed);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -76,6 +112,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     check(!has_us || relay_fields_is_loop(&in, "2 us"));
     struct h2_header headers[16];
     check(grpc_metadata_to_h2(&out, headers, 16) == (out.n < 16 ? out.n : 16));
+    fit(&in, n > 0 ? data[n - 1] * UINT64_C(4) : 0);
     grpc_metadata_fini(&in, NULL);
     grpc_metadata_fini(&out, NULL);
     return 0;
