@@ -429,6 +429,8 @@ drive_out(struct relay *relay)
         relay->held_us = clock_mono_us();
         TAILQ_REMOVE(holding, relay, holding);
         TAILQ_INSERT_TAIL(holding, relay, holding);
+    } else if (relay->state != RELAY_ENDED && relay->is_question && !relay->has_responded) {
+        relay_answer_empty(relay);
     } else if (relay->state != RELAY_ENDED) {
         relay_fail(relay, GRPC_RESOURCE_EXHAUSTED, "memory is short and the call stands still");
     }
