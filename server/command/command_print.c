@@ -106,13 +106,12 @@ print_chart_values(struct text *out)
     for (const char *line = example.p; *line != '\0';) {
         size_t n = strcspn(line, "\n");
         bool is_prose = strncmp(line, "# ", 2) == 0 && line[2] != ' ';
-        size_t skip = line[0] == '#' && !is_prose ? 1 : 0; /* not built yet: says so at its end */
         if (strncmp(line, "version:", 8) == 0)
             text_add(out, "  ");
         else if (n > 0 && !is_prose)
             text_add(out, "  # ");
         if (!is_prose) {
-            text_add_bytes(out, bytes_of(line + skip, n - skip));
+            text_add_bytes(out, bytes_of(line, n));
             text_add(out, "\n");
         }
         line += n + (line[n] == '\n');

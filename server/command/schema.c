@@ -54,18 +54,12 @@ static const char *const words_of[][8] = {[WORDS_NONE] = {NULL},
 #undef VALUE
 };
 
-enum { BUILT_NOW = 0 };
-#define BUILT BUILT_NOW
-#define LATER(code) code
-#define PARTLY(code) BUILT_NOW
-
 struct entry {
     const char *name; /* of a section its path */
     enum kind kind;
     enum words words;
     const char *value, *least, *most;
     bool is_live;
-    unsigned later; /* 0: built */
     const char *sentence;
 };
 
@@ -73,10 +67,10 @@ enum { LIVE = 1, RESTART = 0 };
 
 static const struct entry entries[] = {
 #define SECTION(path, name, sentence) \
-    {#name, KIND_SECTION, WORDS_NONE, "", "", "", false, 0, sentence},
-#define OPTION(section, name, type, detail, value, least, most, reload, works, sentence) \
-    {#name, KIND_##type, WORDS_##detail, value, least, most, reload, works, sentence},
-#define END(name) {#name, KIND_END, WORDS_NONE, "", "", "", false, 0, ""},
+    {#name, KIND_SECTION, WORDS_NONE, "", "", "", false, sentence},
+#define OPTION(section, name, type, detail, value, least, most, reload, sentence) \
+    {#name, KIND_##type, WORDS_##detail, value, least, most, reload, sentence},
+#define END(name) {#name, KIND_END, WORDS_NONE, "", "", "", false, ""},
     OPTIONS(SECTION, OPTION, END)
 #undef SECTION
 #undef OPTION
@@ -250,8 +244,6 @@ add_description(struct text *out, const struct entry *entry, const char *prefix)
         text_addf(&words, "; %s to %s", entry->least, entry->most);
     else if (entry->least[0] != '\0')
         text_addf(&words, "; from %s", entry->least);
-    if (entry->later != 0)
-        text_addf(&words, "; not built yet (C%03u)", entry->later);
     if (entry->kind != KIND_SECTION)
         text_add(&words, entry->is_live ? "; live" : "; needs a restart");
     text_add(out, ", \"description\": ");

@@ -40,23 +40,19 @@ static const char *const words_NONE[] = {""};
 
 #define RELOAD_LIVE true
 #define RELOAD_RESTART false
-#define WORKS_BUILT 0, false
-#define WORKS_LATER(code) (code), false
-#define WORKS_PARTLY(code) (code), true
 #define SECTION(path, name, sentence)
 #define END(name)
-#define OPTION(section, name, type, detail, value, least, most, reload, works, sentence) \
-    {#section,                                                                           \
-     #name,                                                                              \
-     #section #name,                                                                     \
-     CONF_##type,                                                                        \
-     offsetof(struct conf, MEMBER_##type(section, name)),                                \
-     {words_##detail, sizeof(words_##detail) / sizeof(words_##detail[0])},               \
-     value,                                                                              \
-     least,                                                                              \
-     most,                                                                               \
-     RELOAD_##reload,                                                                    \
-     WORKS_##works,                                                                      \
+#define OPTION(section, name, type, detail, value, least, most, reload, sentence) \
+    {#section,                                                                    \
+     #name,                                                                       \
+     #section #name,                                                              \
+     CONF_##type,                                                                 \
+     offsetof(struct conf, MEMBER_##type(section, name)),                         \
+     {words_##detail, sizeof(words_##detail) / sizeof(words_##detail[0])},        \
+     value,                                                                       \
+     least,                                                                       \
+     most,                                                                        \
+     RELOAD_##reload,                                                             \
      sentence},
 
 /* clang-format off */
@@ -67,7 +63,7 @@ static const struct conf_row rows[] = {OPTIONS(SECTION, OPTION, END)};
 #undef END
 
 #define SECTION(path, name, sentence) {path, sentence},
-#define OPTION(section, name, type, detail, value, least, most, reload, works, sentence)
+#define OPTION(section, name, type, detail, value, least, most, reload, sentence)
 #define END(name)
 static const struct conf_section_row sections[] = {OPTIONS(SECTION, OPTION, END)};
 #undef SECTION

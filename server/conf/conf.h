@@ -73,7 +73,7 @@ struct conf_actions {
 struct conf_own;
 struct conf {
 #define CONF_SECTION(path, name, sentence) struct {
-#define CONF_OPTION(section, name, type, detail, value, least, most, reload, works, sentence) \
+#define CONF_OPTION(section, name, type, detail, value, least, most, reload, sentence) \
     CONF_FIELD_##type(detail, name);
 #define CONF_END(name) \
     }                  \

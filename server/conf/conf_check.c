@@ -172,7 +172,7 @@ is_loopback(const char *host)
            (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
 }
 
-/* The listeners that are on: built ones, and what was set by hand. */
+/* The listeners that are on. */
 static uint32_t
 own_listeners(const struct conf_loading *loading, struct own_listener *out)
 {
@@ -187,9 +187,7 @@ own_listeners(const struct conf_loading *loading, struct own_listener *out)
     uint32_t n = 0;
     for (uint32_t i = 0; i < N_LISTENERS; i++) {
         out[n] = all[i];
-        bool counts =
-            conf_row_find(all[i].path)->later == 0 || conf_loading_is_set(loading, all[i].path);
-        if (counts && !conf_loading_is_bad(loading, all[i].path) && all[i].address[0] != '\0' &&
+        if (!conf_loading_is_bad(loading, all[i].path) && all[i].address[0] != '\0' &&
             conf_parse_host_port(all[i].address, &out[n].parsed))
             n++;
     }

@@ -58,8 +58,6 @@ struct conf_row {
     const char *value;       /* the default as written */
     const char *least, *most;
     bool is_live;
-    uint16_t later; /* code of what is not built yet; 0: works */
-    bool is_partly; /* only some values are not built yet */
     const char *sentence;
 };
 

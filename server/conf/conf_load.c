@@ -237,20 +237,6 @@ read_file(struct conf_loading *loading, struct text *out)
     return too_large ? ERR_CONFIG : err == ERR_PERMISSION ? ERR_PERMISSION : ERR_SYSTEM;
 }
 
-/* What is set by hand and not built yet. Something switched off is as it is. */
-static bool
-is_off(const struct conf *conf, const struct conf_row *row)
-{
-    struct text value = TEXT_EMPTY;
-    conf_add_value(conf, row, &value);
-    static const char *const offs[] = {"\"\"", "false", "0s", "0", "[]", "{}", "none"};
-    bool off = false;
-    for (size_t i = 0; i < sizeof(offs) / sizeof(offs[0]); i++)
-        off = off || strcmp(value.p, offs[i]) == 0;
-    text_fini(&value);
-    return off;
-}
-
 static const struct conf_setting *
 setting_of(const struct conf_loading *loading, const char *path)
 {
@@ -278,25 +264,6 @@ conf_loading_place(const struct conf_loading *loading, const char *path)
     if (place.file == NULL)
         place.file = loading->input->file;
     return place;
-}
-
-static void
-warn_later(struct conf_loading *loading, const struct conf_row *row)
-{
-    const struct conf_setting *setting = conf_setting_of(loading->conf, row);
-    if (setting->origin == CONF_FROM_DEFAULT || row->later == 0 || row->is_partly ||
-        setting->is_bad || is_off(loading->conf, row))
-        return;
-    conf_diag_add(loading->diags, CONF_WARNING, row->later, &setting->place, NULL,
-                  "%s has no effect: %s; %s", row->path, conf_code_words(row->later),
-                  conf_code_advice(row->later));
-}
-
-static void
-warn_all_later(struct conf_loading *loading)
-{
-    for (uint32_t i = 0; i < conf_row_count(); i++)
-        warn_later(loading, conf_row_at(i));
 }
 
 static struct conf *
@@ -340,7 +307,6 @@ conf_load(const struct conf_input *input, struct conf_diags *diags, const struct
     conf_env_apply(&loading);
     conf_env_apply_sets(&loading);
     conf_check(&loading);
-    warn_all_later(&loading);
     conf_diag_finish(diags, input->file != NULL ? input->file : "", yaml, loading.secrets);
     arena_free(&loading.scratch);
     text_fini(&file);

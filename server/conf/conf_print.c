@@ -225,17 +225,12 @@ static void
 add_example_row(struct text *out, const struct conf_row *row)
 {
     struct text line = TEXT_EMPTY;
-    bool is_later = row->later != 0 && !row->is_partly;
-    text_addf(&line, "%s%*s%s: ", is_later ? "#" : "", (int)(2 * depth_of(row->path)), "",
-              row->name);
+    text_addf(&line, "%*s%s: ", (int)(2 * depth_of(row->path)), "", row->name);
     if (is_quoted_in_yaml(row))
         add_quoted(&line, default_of(row));
     else
         text_add(&line, default_of(row));
-    text_addf(out, "%-44s # %s%s", line.p, row->is_live ? "" : "[R] ", row->sentence);
-    if (is_later)
-        text_addf(out, "; not built yet (C%03u)", row->later);
-    text_add(out, "\n");
+    text_addf(out, "%-44s # %s%s\n", line.p, row->is_live ? "" : "[R] ", row->sentence);
     text_fini(&line);
 }
 
@@ -263,10 +258,9 @@ void
 conf_print_example(struct text *out)
 {
     text_add(out,
-             "# spangate.yaml: every setting with its default. [R] needs a restart. Lines "
-             "that begin with # are not\n# built yet. Units are a must: B KiB MiB GiB, ms s m "
-             "h d, %. Inside values: ${NAME}, ${NAME:default},\n# ${NAME:?message}, $$. In the "
-             "environment: SPANGATE_BUFFER__MEMORY__MAX=256MiB.\n");
+             "# spangate.yaml: every setting with its default. [R] needs a restart. Units are a "
+             "must: B KiB MiB GiB,\n# ms s m h d, %. Inside values: ${NAME}, ${NAME:default}, "
+             "${NAME:?message}, $$. In the environment:\n# SPANGATE_BUFFER__MEMORY__MAX=256MiB.\n");
     const char *before = "";
     for (uint32_t i = 0; i < conf_row_count(); i++) {
         const struct conf_row *row = conf_row_at(i);
@@ -326,9 +320,6 @@ add_markdown_row(struct text *out, const struct conf_row *row, struct text *word
     text_addf(out, " | %s | %s", row->is_live ? "live" : "restart", row->sentence);
     if (conf_type_is_secret(row->type))
         text_addf(out, "; `%s_file` names a file with it", row->name);
-    if (row->later != 0)
-        text_addf(out, "; **C%03u** %s%s", row->later, row->is_partly ? "in part: " : "",
-                  conf_code_words(row->later));
     text_add(out, " |\n");
 }
 
@@ -376,8 +367,6 @@ conf_explain_setting(const char *path, struct text *out)
         add_bounds(out, row);
     }
     text_addf(out, "; %s", row->is_live ? "a reload takes it up" : "a change needs a restart");
-    if (row->later != 0)
-        text_addf(out, "; C%03u: %s", row->later, conf_code_words(row->later));
     text_fini(&words);
 }
 

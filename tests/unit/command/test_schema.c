@@ -14,8 +14,7 @@
 
 static const char *const paths[] = {
 #define SECTION(path, name, sentence)
-#define OPTION(section, name, type, detail, value, least, most, reload, works, sentence) \
-#section #name,
+#define OPTION(section, name, type, detail, value, least, most, reload, sentence) #section #name,
 #define END(name)
     OPTIONS(SECTION, OPTION, END)
 #undef SECTION

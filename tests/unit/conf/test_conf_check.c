@@ -1,4 +1,4 @@
-/* Auto values, settings against each other, and what is not built yet. */
+/* Auto values, and settings against each other. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
