@@ -295,7 +295,7 @@ build/kafka/ready: tests/kafka/pom.xml
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath build/kafka/jars)
 	@touch $@
 
-check-chart: $(BINARY) build/chart/python/ready $(filter %/helm,$(TOOLS)) ## the Helm chart: rendered, refused, and its pods run for real
+check-chart: $(BINARY) build/chart/python/ready $(filter %/helm %/kubeconform,$(TOOLS)) ## the Helm chart: rendered, refused, and its pods run for real
 	@SPANGATE_BIN=$(abspath $(BINARY)) sh tests/run-pytest.sh tests/chart
 
 build/chart/python/ready: tests/chart/requirements.txt

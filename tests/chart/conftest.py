@@ -21,6 +21,7 @@ CHART = ROOT / "config" / "chart"
 SETS = sorted(CHART.glob("ci/*.yaml"))
 NAMES = [path.stem for path in SETS]
 NAMESPACE = "tracing"
+VERSIONS = [f"1.{minor}" for minor in range(27, 35)]  # of Kubernetes
 
 
 def tool(name):

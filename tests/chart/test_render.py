@@ -9,11 +9,10 @@ import subprocess
 
 import pytest
 
-from conftest import (BINARY, CHART, NAMES, ROOT, SETS, container, helm, of_kind, render, settings_file, template, tool,
-                      workload)
+from conftest import (BINARY, CHART, NAMES, ROOT, SETS, VERSIONS, container, helm, of_kind, render, settings_file, template,
+                      tool, workload)
 
 HERE = pathlib.Path(__file__).resolve().parent
-VERSIONS = [f"1.{minor}" for minor in range(27, 35)]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                       "capabilities": {"drop": ["ALL"]}}
