@@ -27,7 +27,8 @@ install -D -m 644 config/systemd/spangate.sysusers "$DESTDIR$PREFIX/lib/sysusers
 # The host's own settings stay.
 [ -e "$settings" ] || install -D -m 644 config/systemd/spangate.yaml "$settings"
 
-install -D -m 644 config/alerts/spangate.rules.yaml "$share/spangate/alerts/spangate.rules.yaml"
+made_by "$share/spangate/alerts/spangate.rules.yaml" sed "s,/usr/share/doc,$PREFIX/share/doc," \
+    config/alerts/spangate.rules.yaml
 install -D -m 644 config/grafana/spangate.json "$share/spangate/grafana/spangate.json"
 install -d "$docs"
 install -m 644 README.md LICENSE docs/*.md "$docs"

@@ -268,6 +268,16 @@ def test_the_settings_in_values_are_all_there_and_right(tmp_path):
     validate({"schema": schema, "document": {"config": config}})
 
 
+def test_alerts_link_to_a_copy_of_the_runbooks():
+    where = "https://docs.example/runbooks.html"
+    objects = render("--values", CHART / "ci" / "monitored.yaml", "--set", f"prometheusRule.runbookUrl={where}")
+    [made] = of_kind(objects, "PrometheusRule")
+    rules = [rule for group in made["spec"]["groups"] for rule in group["rules"]]
+    assert len(rules) > 20
+    for rule in rules:
+        assert rule["annotations"]["runbook_url"] == f"{where}#{rule['alert'].lower()}"
+
+
 def test_rules_and_dashboard_are_those_of_the_repository(rendered, tmp_path):
     import yaml
     objects = rendered(CHART / "ci" / "monitored.yaml")

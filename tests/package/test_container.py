@@ -1,8 +1,12 @@
 """The image's recipe, as far as it can be told without a container runtime."""
 # SPDX-License-Identifier: Apache-2.0
 import re
+import shutil
 import subprocess
 
+import pytest
+
+from made import make
 from system_conftest import ROOT
 
 DOCKERFILE = (ROOT / "config" / "container" / "Dockerfile").read_text()
@@ -14,6 +18,23 @@ def test_libraries_are_those_of_the_package(package):
     depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True)
     needed = {one.split()[0] for one in depends.stdout.split(",") if "systemd" not in one}
     assert named == (needed - {"libc6"}) | {"ca-certificates"}
+
+
+def test_packages_exist():
+    if shutil.which("apt-cache") is None:
+        pytest.skip("no apt here")
+    named = re.search(r"--no-install-recommends ([^&]*)&&", DOCKERFILE)[1].replace("\\", " ").split()
+    known = subprocess.run(["apt-cache", "policy", *named], capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^(\S+):$", known, re.M)) == set(named)
+
+
+def test_what_the_steps_name_is_there(tmp_path):
+    """The first stage's last two commands work on what make install leaves."""
+    assert re.search(r"^RUN ./quickstart build && make install DESTDIR=/image PREFIX=/usr ", DOCKERFILE, re.M)
+    make("install", f"DESTDIR={tmp_path}", "PREFIX=/usr")
+    named = re.findall(r"(?<=[ \n])/image(/[\w/.-]+)", DOCKERFILE)
+    assert len(named) >= 5
+    assert not [path for path in named if not (tmp_path / path[1:]).exists()]
 
 
 def test_runs_as_nobody_in_particular():

@@ -78,11 +78,26 @@ def test_runs_from_where_it_was_installed(installed, monkeypatch):
     assert gate.end() == 0
 
 
-def test_another_prefix_is_in_the_unit(tmp_path):
+def test_alerts_link_to_a_copy_of_the_runbooks(installed, tmp_path):
+    """By the command of install.md."""
+    rules = installed / "usr/share/spangate/alerts/spangate.rules.yaml"
+    [command] = re.findall(r"^```sh\n(sed .*?)^```$", (ROOT / "docs/install.md").read_text(), re.M | re.S)
+    subprocess.run(["sh", "-eu", "-c", command.replace("/usr/share/spangate/alerts/spangate.rules.yaml", str(rules))],
+                   cwd=tmp_path, check=True)
+    linked = (tmp_path / "spangate.rules.yaml").read_text()
+    assert "runbook:" not in linked
+    assert linked.count("#spangate") == linked.count("- alert:") == rules.read_text().count("runbook:")
+    assert "runbook_url: https://docs.example/runbooks.md#spangateitemslost\n" in linked
+
+
+def test_another_prefix_is_in_unit_and_alerts(tmp_path):
     make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/spangate", "SYSCONFDIR=/opt/etc")
     unit = (tmp_path / "opt/spangate/lib/systemd/system/spangate.service").read_text()
     assert "ExecStart=/opt/spangate/bin/spangate serve -c /opt/etc/spangate/spangate.yaml\n" in unit
     assert (tmp_path / "opt/etc/spangate/spangate.yaml").is_file()
+    named = re.findall("runbook: (.*),", (tmp_path / "opt/spangate/share/spangate/alerts/spangate.rules.yaml").read_text())
+    assert set(named) == {"/opt/spangate/share/doc/spangate/runbooks.md"}
+    assert (tmp_path / named[0][1:]).is_file()
 
 
 def needs_systemd():
