@@ -27,15 +27,22 @@ struct command_flag {
     enum command_argument argument;
 };
 
+/* What may follow a verb's first argument: "list disable enable" after "backend". */
+struct command_following {
+    const char *word, *words;
+};
+
 struct command_input;
 typedef int command_fn(const struct command_input *);
 
 struct command_verb {
     const char *name;
     command_fn *run;
-    const char *line;                 /* one line for the list of verbs; NULL: not listed */
-    const char *arguments;            /* "[FILE|-]"; "" for none */
-    uint32_t least, most;             /* how many of them */
+    const char *line;      /* one line for the list of verbs; NULL: not listed */
+    const char *arguments; /* "[FILE|-]"; "" for none */
+    uint32_t least, most;  /* how many of them */
+    const struct command_following
+        *following;                   /* for completion, ended by a NULL word; NULL: none */
     const char *const *formats;       /* words --format takes, NULL-terminated, the first is the
                                          default; NULL: --format is not for this verb */
     const struct command_flag *flags; /* its own, ended by a NULL name; NULL: none */

@@ -146,6 +146,17 @@ add_file_verbs(struct text *out)
     }
 }
 
+/* Lines "verb/word) choice='...' ;;". */
+static void
+add_following(struct text *out)
+{
+    for (uint32_t i = 0; i < command_count(); i++)
+        for (const struct command_following *next = command_at(i)->following;
+             next != NULL && next->word != NULL; next++)
+            text_addf(out, "    %s/%s) choice='%s' ;;\n", command_at(i)->name, next->word,
+                      next->words);
+}
+
 /* What bash and zsh share: choices in variables, chosen by case; both read this sh. */
 static void
 add_choice(struct text *out)
@@ -178,6 +189,10 @@ add_choice(struct text *out)
                   "    '') choice=$verbs ;;\n");
     add_cases(out, "    ", "choice", add_arguments);
     text_add(out, "    esac\n"
+                  "    [[ -z $behind ]] || choice=''\n"
+                  "    case $verb/$behind in\n");
+    add_following(out);
+    text_add(out, "    esac\n"
                   "    case $verb in\n"
                   "    ");
     add_file_verbs(out);
@@ -191,7 +206,7 @@ add_common_flags(struct text *out)
     add_flags(out, NULL);
 }
 
-/* The function that fills choice and files out of cur, prev and verb. */
+/* The function that fills choice and files out of cur, prev, verb and the words behind it. */
 static void
 add_chooser(struct text *out)
 {
@@ -216,7 +231,7 @@ add_bash(struct text *out)
     add_chooser(out);
     text_add(out, "_spangate() {\n"
                   "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                  "    local verb='' choice='' files='' i\n"
+                  "    local verb='' behind='' choice='' files='' i\n"
                   "    # bash makes words of their own of \"=\"\n"
                   "    if [[ $cur == = ]]; then cur=''; elif [[ $prev == = ]]; then "
                   "prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
@@ -227,7 +242,8 @@ add_bash(struct text *out)
                   "            while [[ ${COMP_WORDS[i]} == = || ${COMP_WORDS[i+1]} == = ]]; do "
                   "((i++)); done ;;\n"
                   "        -*|=) ;;\n"
-                  "        *) verb=${COMP_WORDS[i]}; break ;;\n"
+                  "        *) if [[ -z $verb ]]; then verb=${COMP_WORDS[i]}; "
+                  "else behind+=${behind:+ }${COMP_WORDS[i]}; fi ;;\n"
                   "        esac\n"
                   "    done\n"
                   "    _spangate_choose\n"
@@ -250,13 +266,14 @@ add_zsh(struct text *out)
                   "# Put it into a directory of $fpath, as _spangate.\n");
     add_chooser(out);
     text_add(out, "_spangate() {\n"
-                  "    local cur=$PREFIX prev=${words[CURRENT-1]} verb='' files='' i\n"
+                  "    local cur=$PREFIX prev=${words[CURRENT-1]} verb='' behind='' files='' i\n"
                   "    local -a line=(\"${words[@]}\") verb_lines\n"
                   "    for ((i = 2; i < CURRENT; i++)); do\n"
                   "        case ${line[i]} in\n"
                   "        -c|--config|--set|--addr|--color|--format) ((i++)) ;;\n"
                   "        -*) ;;\n"
-                  "        *) verb=${line[i]}; break ;;\n"
+                  "        *) if [[ -z $verb ]]; then verb=${line[i]}; "
+                  "else behind+=${behind:+ }${line[i]}; fi ;;\n"
                   "        esac\n"
                   "    done\n"
                   "    local choice=''\n"
@@ -295,6 +312,25 @@ add_fish_flag(struct text *out, const char *verb, const struct command_flag *fla
     text_add(out, "\n");
 }
 
+/* A verb's first word is offered until one stands that has words of its own. */
+static void
+add_fish_words(struct text *out, const struct command_verb *verb, const char *words)
+{
+    const struct command_following *next = verb->following;
+    text_addf(out, "complete -c spangate %s-n '__fish_seen_subcommand_from %s",
+              takes_files(verb) ? "" : "-f ", verb->name);
+    if (next != NULL)
+        text_add(out, "; and not __fish_seen_subcommand_from");
+    for (size_t i = 0; next != NULL && next[i].word != NULL; i++)
+        text_addf(out, " %s", next[i].word);
+    text_addf(out, "' -a '%s'\n", words);
+    for (; next != NULL && next->word != NULL; next++)
+        text_addf(out,
+                  "complete -c spangate -f -n '__fish_seen_subcommand_from %s; and "
+                  "__fish_seen_subcommand_from %s' -a '%s'\n",
+                  verb->name, next->word, next->words);
+}
+
 static void
 add_fish_verb(struct text *out, const struct command_verb *verb)
 {
@@ -303,8 +339,7 @@ add_fish_verb(struct text *out, const struct command_verb *verb)
               verb->line);
     add_arguments(&words, verb);
     if (words.n > 0)
-        text_addf(out, "complete -c spangate %s-n '__fish_seen_subcommand_from %s' -a '%s'\n",
-                  takes_files(verb) ? "" : "-f ", verb->name, words.p);
+        add_fish_words(out, verb, words.p);
     else if (!takes_files(verb))
         text_addf(out, "complete -c spangate -f -n '__fish_seen_subcommand_from %s'\n", verb->name);
     text_clear(&words);

@@ -348,6 +348,8 @@ run(const struct command_input *in)
 }
 
 static const char *const formats[] = {"table", "json", NULL};
+static const struct command_following following[] = {
+    {"backend", "list disable enable"}, {"log-level", "error warn info debug"}, {NULL, NULL}};
 static const struct command_flag flags[] = {{"output", FLAG_VALUE}, {NULL, FLAG_ALONE}};
 
 const struct command_verb command_ctl_verb = {
@@ -357,6 +359,7 @@ const struct command_verb command_ctl_verb = {
     .arguments = "drain|undrain|pause|resume|reload|backend|log-level|snapshot [...]",
     .least = 1,
     .most = UINT32_MAX,
+    .following = following,
     .formats = formats,
     .flags = flags,
     .letter = {'o', "output"},

@@ -74,6 +74,16 @@ def test_bash_completes_settings_rules_words_and_codes():
     assert bash("lint", "--format", "s") == ["sarif"]
 
 
+def test_bash_completes_what_follows_a_word():
+    assert bash("ctl", "backend", "") == ["list", "disable", "enable"]
+    assert bash("ctl", "-c", "x.yaml", "backend", "d") == ["disable"]
+    assert bash("ctl", "log-level", "in") == ["info"]
+    assert bash("ctl", "--format", "=", "json", "log-level", "") == ["error", "warn", "info", "debug"]
+    # Addresses are known to the service alone, and a word does not stand twice.
+    assert bash("ctl", "drain", "") == bash("ctl", "backend", "disable", "") == [""]
+    assert bash("explain", "C012", "") == [""]
+
+
 def test_bash_completes_files(tmp_path):
     (tmp_path / "one.yaml").write_text("")
     assert bash("-c", f"{tmp_path}/o") == [f"{tmp_path}/one.yaml"]
@@ -83,7 +93,8 @@ def test_bash_completes_files(tmp_path):
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
 @pytest.mark.parametrize("typed, shown", [("check", "check-config"), ("lint --rule root", "root-not-last"),
-                                          ("serve --set buffer.disk.pa", "buffer.disk.path=")])
+                                          ("serve --set buffer.disk.pa", "buffer.disk.path="),
+                                          ("ctl backend dis", "disable"), ("ctl -c x log-level de", "debug")])
 def test_zsh_completes_in_its_line_editor(tmp_path, typed, shown):
     done = subprocess.run(["zsh", "-f", "-c", ZSH, "zsh", BINARY, typed], capture_output=True,
                           text=True, timeout=PATIENCE, cwd=tmp_path)
@@ -107,6 +118,9 @@ def test_fish_completes(tmp_path):
     assert fish("spangate explain span-par") == ["span-parent-missing", "span-parent-not-earlier"]
     assert fish("spangate serve --set buffer.disk.pa") == ["buffer.disk.path="]
     assert fish("spangate lint --format sar") == ["sarif"]
+    assert fish("spangate ctl back") == ["backend"]
+    assert fish("spangate ctl backend ") == ["disable", "enable", "list"]
+    assert fish("spangate ctl log-level w") == ["warn"]
 
 
 def test_what_is_no_shell_is_told():
