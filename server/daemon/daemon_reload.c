@@ -45,10 +45,10 @@ on_waiting_change(void *ctx, const char *path, bool is_live)
 
 /* The worker's thread. */
 static void
-judge_by(void *ctx, struct worker *worker)
+take_up_there(void *ctx, struct worker *worker)
 {
     const struct conf *conf = ctx;
-    worker_judge_by(worker, conf);
+    worker_take_up(worker, conf);
     conf_unref(&conf);
 }
 
@@ -57,7 +57,7 @@ static void
 take_up(struct daemon *daemon, const struct conf *conf)
 {
     for (uint32_t i = 0; i < daemon->n_workers; i++)
-        worker_run(daemon->workers[i].worker, judge_by, (void *)conf_ref(conf));
+        worker_run(daemon->workers[i].worker, take_up_there, (void *)conf_ref(conf));
     instances_set_window(daemon->instances, (int64_t)conf->integrity.window_ms);
     instances_set_storage(daemon->instances, conf->upstream.storage == CONF_STORAGE_JDBC);
     daemon_set_log(conf);

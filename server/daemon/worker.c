@@ -164,11 +164,22 @@ worker_store(struct worker *worker)
     return worker->store;
 }
 
-void
-worker_judge_by(struct worker *worker, const struct conf *conf)
+/* The tokens are those of the settings. */
+static struct receive_auth
+auth_of(const struct conf *conf)
 {
-    if (worker->integrity == NULL)
+    return (struct receive_auth){conf->listen.auth.tokens.items, conf->listen.auth.tokens.n,
+                                 conf->listen.auth.exempt_control_calls};
+}
+
+void
+worker_take_up(struct worker *worker, const struct conf *conf)
+{
+    if (worker->forward == NULL) /* torn down */
         return;
+    struct receive_auth auth = auth_of(conf);
+    receive_set_auth(worker->receive, &auth);
+    forward_set_token(worker->forward, conf->upstream.auth_token);
     struct worker_judging before = worker->judging;
     worker_judging_init(&worker->judging, conf, worker->settings.n_workers);
     integrity_set(worker->integrity, &worker->judging.settings);
@@ -349,8 +360,7 @@ new_receive(struct worker *worker)
         .budget = &worker->budget,
         .metrics = worker->settings.metrics,
         .integrity = worker->integrity,
-        .auth = {conf->listen.auth.tokens.items, conf->listen.auth.tokens.n,
-                 conf->listen.auth.exempt_control_calls},
+        .auth = auth_of(conf),
         .relay = {conf->relay.enabled, conf->relay.unknown_methods},
         .ctx = worker,
         .on_drained = worker_drain_on_endpoint,

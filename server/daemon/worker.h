@@ -63,8 +63,8 @@ void worker_run(struct worker *, worker_run_fn *, void *ctx);
 /* Its thread only; NULL once it is torn down. */
 struct integrity *worker_integrity(struct worker *);
 struct store *worker_store(struct worker *);
-/* Its thread only: judges by these settings from now on (a reload); takes a reference. */
-void worker_judge_by(struct worker *, const struct conf *);
+/* Its thread only: takes up the settings that are live (a reload) and a reference to them. */
+void worker_take_up(struct worker *, const struct conf *);
 /* Its thread only, as operators order it; nothing once it drains for good. Agents are told to go
  * and newcomers refused, until they are welcome; no call to a backend begins, until the pause ends;
  * backends were disabled or enabled. */

@@ -8,7 +8,7 @@
 
 /* Outlives the engine that has the settings, or its next integrity_set. */
 struct worker_judging {
-    const struct conf *conf;            /* a reference: the names that services match are in it */
+    const struct conf *conf;            /* a reference: services' names and tokens are in it */
     struct integrity_service *services; /* integrity.services; NULL: none */
     struct integrity_settings settings;
 };

@@ -56,7 +56,7 @@ open_channel(struct backend *backend)
     struct grpc_channel_settings channel = {
         .address = backend->address,
         .authority = backend->authority,
-        .auth_token = conf->auth_token,
+        .auth_token = backend->auth_token,
         .tls = conf->tls,
         .tls_name = conf->tls_name,
         .connect_timeout_us = conf->connect_timeout_us,
@@ -103,6 +103,7 @@ backend_new(const struct backend_settings *settings)
     backend->on_state = settings->on_state;
     backend->loop = settings->loop;
     backend->authority = settings->authority;
+    backend->auth_token = settings->auth_token;
     backend->max_limit = conf->max_inflight / conf->n_workers;
     if (backend->max_limit == 0)
         backend->max_limit = 1;
@@ -114,6 +115,13 @@ backend_new(const struct backend_settings *settings)
     backend->is_disabled = backend_names_is_disabled(backend->shared->names, backend->slot);
     open_channel(backend);
     return backend;
+}
+
+void
+backend_set_token(struct backend *backend, const char *auth_token)
+{
+    backend->auth_token = auth_token;
+    grpc_channel_set_token(backend->channel, auth_token);
 }
 
 void

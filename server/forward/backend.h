@@ -33,7 +33,7 @@ struct backend {
     uint32_t slot; /* of the metrics */
     struct grpc_channel *channel;
     struct loop *loop;
-    const char *authority; /* the balancer's */
+    const char *authority, *auth_token; /* the balancer's */
     bool is_up, is_leaving;
     bool is_disabled;    /* by the operator: no new calls */
     uint32_t n_inflight; /* calls */
@@ -59,7 +59,7 @@ struct backend_settings {
     const struct forward_shared *shared;
     struct metrics *metrics;
     struct net_address address;
-    const char *authority;
+    const char *authority, *auth_token; /* outlive it; the token until there is another */
     uint64_t id;
     void *ctx;
     void (*on_state)(void *ctx, struct backend *);
@@ -67,6 +67,8 @@ struct backend_settings {
 struct backend *backend_new(const struct backend_settings *);
 /* No call is in flight. */
 void backend_free(struct backend **);
+/* As that of the settings: on calls that begin from now on. */
+void backend_set_token(struct backend *, const char *auth_token);
 
 bool backend_has_room(const struct backend *);
 /* The method of the call that carries a batch of this method; METHOD_NONE while the backend does

@@ -35,6 +35,7 @@ struct balancer {
     struct balancer_settings settings;
     struct name *names;
     uint32_t n_names;
+    char *auth_token; /* "": none */
     struct backend_list backends, leaving;
     uint32_t n_backends;
     bool was_panicking; /* for the log */
@@ -64,6 +65,7 @@ add_backend(struct balancer *balancer, const struct name *name, const struct net
         .metrics = balancer->settings.metrics,
         .address = *address,
         .authority = name->authority,
+        .auth_token = balancer->auth_token,
         .id = ++balancer->last_id,
         .ctx = balancer,
         .on_state = on_backend_state,
@@ -190,6 +192,7 @@ balancer_new(const struct balancer_settings *settings)
     uint64_t seed = clock_mono_us() ^ (uint64_t)(uintptr_t)balancer;
     balancer->random = hash_bytes(bytes_of(&seed, sizeof(seed))) | 1;
     loop_timer_init(&balancer->resolve, settings->loop, on_resolve, balancer);
+    balancer->auth_token = mem_string(conf->auth_token);
     balancer->n_names = conf->is_discard ? 0 : conf->n_addresses;
     balancer->names = mem_new_n(struct name, balancer->n_names);
     for (uint32_t i = 0; i < balancer->n_names; i++)
@@ -215,9 +218,24 @@ balancer_free(struct balancer **balancer)
         backend_free(&backend);
     }
     mem_free((*balancer)->names);
+    mem_free((*balancer)->auth_token);
     (*balancer)->magic = 0;
     mem_free(*balancer);
     *balancer = NULL;
+}
+
+void
+balancer_set_token(struct balancer *balancer, const char *auth_token)
+{
+    char *before = balancer->auth_token;
+    struct backend *backend;
+    balancer->auth_token = mem_string(auth_token);
+    TAILQ_FOREACH(backend, &balancer->backends, link)
+    backend_set_token(backend, balancer->auth_token);
+    /* They get no calls, but may connect again. */
+    TAILQ_FOREACH(backend, &balancer->leaving, link)
+    backend_set_token(backend, balancer->auth_token);
+    mem_free(before);
 }
 
 void

@@ -27,6 +27,8 @@ struct balancer_settings {
 struct balancer *balancer_new(const struct balancer_settings *);
 /* No call is in flight. */
 void balancer_free(struct balancer **);
+/* Copied; on calls that begin from now on, also those of backends to come. */
+void balancer_set_token(struct balancer *, const char *auth_token);
 
 /* Which of them the operator has disabled may have changed. */
 void balancer_refresh(struct balancer *);

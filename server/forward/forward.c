@@ -352,6 +352,12 @@ forward_refresh(struct forward *forward)
     forward_wake(forward);
 }
 
+void
+forward_set_token(struct forward *forward, const char *auth_token)
+{
+    balancer_set_token(forward->balancer, auth_token);
+}
+
 bool
 forward_has_calls(const struct forward *forward)
 {

@@ -99,6 +99,8 @@ bool forward_is_idle(const struct forward *);
 void forward_set_paused(struct forward *, bool is_paused);
 /* Backends were disabled or enabled. */
 void forward_refresh(struct forward *);
+/* upstream.auth_token is another, copied: on calls that begin from now on. */
+void forward_set_token(struct forward *, const char *auth_token);
 /* From now on no call begins. */
 void forward_rest(struct forward *);
 /* Calls without an answer yet. */

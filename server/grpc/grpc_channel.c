@@ -228,6 +228,14 @@ grpc_channel_new(struct loop *loop, const struct grpc_channel_settings *settings
     return channel;
 }
 
+void
+grpc_channel_set_token(struct grpc_channel *channel, const char *auth_token)
+{
+    CHECK_OBJ(channel, CHANNEL_MAGIC);
+    mem_free(channel->auth_token);
+    channel->auth_token = mem_string(auth_token);
+}
+
 static void
 destroy(void *object)
 {

@@ -47,6 +47,8 @@ void grpc_channel_free(struct grpc_channel **);
 /* Its owner has another one: it finishes its calls, connects no more and frees itself when none is
  * left. on_state comes no more. It has calls; allowed in its on_state. */
 void grpc_channel_retire(struct grpc_channel **);
+/* Copied; on calls that begin from now on. */
+void grpc_channel_set_token(struct grpc_channel *, const char *auth_token);
 enum grpc_channel_state grpc_channel_state(const struct grpc_channel *);
 /* Room for one more call: ready, and below the peer's SETTINGS_MAX_CONCURRENT_STREAMS. Of those a
  * quarter is left to streams (grpc_stream.h), and half of them to calls. */

@@ -135,8 +135,11 @@ submit(struct grpc_request *request)
     }
     if (channel->settings.tls != NULL)
         headers[1] = H2_HEADER(":scheme", "https");
-    if (channel->auth_token[0] != '\0')
-        headers[n++] = lend("authentication", 14, channel->auth_token);
+    /* Not lent: it may be replaced before the frame is written. */
+    const char *token = channel->auth_token;
+    if (token[0] != '\0')
+        headers[n++] =
+            (struct h2_header){"authentication", token, 14, (uint32_t)strlen(token), false};
     request->stream_id = h2_stream_request(h2_link_session(channel->link), headers, n, request);
 }
 

@@ -83,6 +83,8 @@ void receive_set_store(struct receive *, struct store *);
 /* Who relays calls; NULL or not called: nobody does. */
 struct forward;
 void receive_set_forward(struct receive *, struct forward *);
+/* Who may report: asked of calls and requests that begin from now on. */
+void receive_set_auth(struct receive *, const struct receive_auth *);
 /* For grpc_endpoint_new. */
 void receive_service(struct receive *, struct grpc_service *out);
 

@@ -17,6 +17,12 @@ is_control(const struct method_row *method)
     return method != NULL && (method->method_class == KIND_B || method->method_class == KIND_C);
 }
 
+void
+receive_set_auth(struct receive *receive, const struct receive_auth *auth)
+{
+    receive->parts.auth = *auth;
+}
+
 bool
 receive_auth_knows(const struct receive *receive, struct bytes shown)
 {

@@ -43,8 +43,8 @@
         OPTION(listen.keepalive., timeout, DURATION, NONE, "20s", "1s", "1h", RESTART, "a ping without an answer for so long ends the connection") \
       END(keepalive) \
       SECTION("listen.auth", auth, "who may report") \
-        OPTION(listen.auth., tokens, SECRETS, NONE, "[]", "", "", RESTART, "accepted values of the authentication metadata; none = everybody") \
-        OPTION(listen.auth., exempt_control_calls, BOOL, NONE, "true", "", "", RESTART, "let control calls in without a token, as Go agents send them") \
+        OPTION(listen.auth., tokens, SECRETS, NONE, "[]", "", "", LIVE, "accepted values of the authentication metadata; none = everybody") \
+        OPTION(listen.auth., exempt_control_calls, BOOL, NONE, "true", "", "", LIVE, "let control calls in without a token, as Go agents send them") \
       END(auth) \
     END(listen) \
     SECTION("limits", limits, "what the process may use") \
@@ -93,7 +93,7 @@
         OPTION(upstream.tls., server_name, STRING, NONE, "", "", "", RESTART, "name expected in OAP's certificate; empty: the address's") \
         OPTION(upstream.tls., insecure_skip_verify, BOOL, NONE, "false", "", "", RESTART, "trust any certificate; for trials only") \
       END(tls) \
-      OPTION(upstream., auth_token, SECRET, NONE, "", "", "", RESTART, "token on every call of ours; empty: none") \
+      OPTION(upstream., auth_token, SECRET, NONE, "", "", "", LIVE, "token on every call of ours; empty: none") \
       SECTION("upstream.timeout", timeout, "how long to wait for OAP") \
         OPTION(upstream.timeout., connect, DURATION, NONE, "3s", "10ms", "5m", RESTART, "for a connection") \
         OPTION(upstream.timeout., unary, DURATION, NONE, "5s", "10ms", "1h", RESTART, "for the answer to a relayed unary call") \
