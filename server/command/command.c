@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "command/command_flags.h"
+#include "command/progress.h"
 #include "forward/kafka_setup.h"
 #include "net/tls.h"
 
@@ -124,6 +125,7 @@ command_add_wrapped(struct text *out, struct bytes words, size_t column, unsigne
 int
 command_write(struct text *text)
 {
+    progress_clear();
     bool fine = text->n == 0 || fwrite(text->p, text->n, 1, stdout) == 1;
     fine = fflush(stdout) == 0 && fine;
     int error_number = errno;
@@ -141,6 +143,7 @@ tell(const char *verb, const char *format, va_list args)
     text_addf(&text, "spangate%s%s: ", verb != NULL ? " " : "", verb != NULL ? verb : "");
     text_addv(&text, format, args);
     text_add(&text, "\n");
+    progress_clear();
     fputs(text.p, stderr);
     text_fini(&text);
 }
@@ -296,7 +299,10 @@ run_verb(struct command_flags *flags, int argc, char **argv)
         return result;
     if (flags->wants_help)
         return print_help(verb);
-    return verb->run(&flags->in);
+    progress_start();
+    result = verb->run(&flags->in);
+    progress_clear();
+    return result;
 }
 
 int

@@ -14,6 +14,7 @@
 #include "command/ci_report.h"
 #include "command/command.h"
 #include "command/lint_rules.h"
+#include "command/progress.h"
 #include "command/standin.h"
 #include "daemon/daemon.h"
 
@@ -84,6 +85,8 @@ settle(struct ci *ci)
         if (!is_same)
             changed_us = clock_fresh_us();
         before = now;
+        progress_tell(ci->in, "waiting for what agents still send, at most %.0f s",
+                      (double)ci->settle_ms / 1000);
         n_calm = is_same && now.n_connections == 0 && now.is_empty ? n_calm + 1 : 0;
         if (now.is_empty && clock_fresh_us() - changed_us >= QUIET_US)
             break;

@@ -6,12 +6,14 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "command/command.h"
 #include "command/demo_diagnoses.h"
 #include "command/loadgen.h"
 #include "command/loadgen_segment.h"
+#include "command/progress.h"
 #include "command/standin.h"
 #include "daemon/daemon.h"
 #include "integrity/integrity.h"
@@ -182,7 +184,10 @@ conduct(void *ctx)
     log_set_thread("demo");
     demo->load.address = daemon_grpc_address(demo->daemon);
     check(loadgen_start(&demo->load, &loadgen) == ERR_OK); /* an address we bound ourselves */
+    uint64_t start_us = clock_fresh_us();
     while (!loadgen_is_over(loadgen)) {
+        progress_tell(demo->in, "%.0f of %.0f s", (double)(clock_fresh_us() - start_us) / 1e6,
+                      (double)demo->load.duration_us / 1e6);
         if (atomic_load(&demo->interrupted))
             loadgen_cancel(loadgen);
         pause_a_step();

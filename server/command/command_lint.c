@@ -9,6 +9,7 @@
 #include "command/lint_report.h"
 #include "command/lint_rules.h"
 #include "command/lint_walk.h"
+#include "command/progress.h"
 #include "integrity/agent_shape.h"
 #include "message/message.h"
 
@@ -106,6 +107,7 @@ lint_content(struct lint *lint, const char *name, struct bytes content)
         else
             tell_bad_message(lint, name, &item);
         arena_reset(lint->arena);
+        progress_tell(lint->in, "%zu messages judged, %s", item.index + 1, name);
     }
     message_file_close(&file);
 }

@@ -1,13 +1,18 @@
 /* The verb load: an open-loop load of segments against any endpoint. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "command/command.h"
 #include "command/loadgen.h"
 #include "command/loadgen_segment.h"
+#include "command/progress.h"
+
+enum { STEP_MS = 100 };
 
 /* Names the nearest kind of damage, or all of them. */
 static int
@@ -154,6 +159,9 @@ run(const struct command_input *in)
     if (loadgen_start(&settings, &loadgen) != ERR_OK)
         return command_usage(in, "--addr \"%s\" is no numeric HOST:PORT", settings.address);
     command_tell(in, "loading %s for %.1f s", settings.address, (double)settings.duration_us / 1e6);
+    for (uint64_t start_us = clock_fresh_us(); !loadgen_is_over(loadgen); poll(NULL, 0, STEP_MS))
+        progress_tell(in, "%.0f of %.0f s", (double)(clock_fresh_us() - start_us) / 1e6,
+                      (double)settings.duration_us / 1e6);
     loadgen_finish(&loadgen, &result);
     struct text out = TEXT_EMPTY;
     if (strcmp(in->format, "json") == 0)

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "command/aside_record.h"
 #include "command/command_quarantine.h"
+#include "command/progress.h"
 #include "message/message_json.h"
 
 enum { LENGTH_BYTES = 4 };
@@ -122,6 +123,7 @@ export_all(struct exporting *exporting, const struct command_quarantine_ids *ids
     int worst = COMMAND_OK;
     for (uint32_t i = 0; i < ids->n; i++) {
         int result = export_one(exporting, ids->ids[i]);
+        progress_tell(exporting->q->in, "%" PRIu32 " of %" PRIu32 " exported", i + 1, ids->n);
         if (result == COMMAND_NO_INPUT && exporting->q->has_choice)
             continue;
         if (result != COMMAND_OK && result != COMMAND_NO_INPUT)

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "command/command_quarantine.h"
+#include "command/progress.h"
 
 enum { PAGE = 1000 };
 
@@ -62,6 +63,7 @@ command_quarantine_each(const struct command_quarantine *q, uint64_t limit,
         }
         json_tree_free(&page);
         text_fini(&path);
+        progress_tell(q->in, "%" PRIu64 " looked at", n);
     } while (result == COMMAND_OK && before[0] != '\0' && (limit == 0 || n < limit));
     return result;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "command/command_quarantine.h"
+#include "command/progress.h"
 
 /* PORTION: ids a request. BUSY: so often the service is asked again for what it has no room for. */
 enum { PORTION = 100, MOST_RATE = 10000, BUSY_ROUNDS = 10, BUSY_WAIT_MS = 1000 };
@@ -121,6 +122,7 @@ replay_round(struct replay *replay, const struct command_quarantine_ids *ids, bo
         if (due_us > now_us)
             poll(NULL, 0, (int)((due_us - now_us) / 1000));
         result = replay_portion(replay, ids, from, is_last_round, &n);
+        progress_tell(replay->q->in, "%" PRIu32 " of %" PRIu32 " asked for", from + n, ids->n);
         if (replay->rate > 0)
             due_us = (due_us > now_us ? due_us : now_us) + n * UINT64_C(1000000) / replay->rate;
     }
@@ -245,6 +247,7 @@ remove_all(const struct command_quarantine *q, const struct command_quarantine_i
                                                                .body = text_bytes(&body)},
                                    &answer);
         *n_removed += (uint64_t)json_tree_number(answer, "removed");
+        progress_tell(q->in, "%" PRIu64 " of %" PRIu32 " removed", *n_removed, ids->n);
         json_tree_free(&answer);
         text_fini(&body);
     }

@@ -6,6 +6,7 @@
 #include "command/aside_record.h"
 #include "command/caller.h"
 #include "command/command_quarantine.h"
+#include "command/progress.h"
 
 enum { MOST_RATE = 10000 };
 
@@ -121,8 +122,10 @@ send_all(struct sender *sender, const struct command_quarantine_ids *ids)
 {
     int result = COMMAND_OK;
     aside_judge_init(&sender->judge, sender->q->client.conf);
-    for (uint32_t i = 0; i < ids->n && result == COMMAND_OK; i++)
+    for (uint32_t i = 0; i < ids->n && result == COMMAND_OK; i++) {
         result = send_one(sender, ids->ids[i]);
+        progress_tell(sender->q->in, "%" PRIu32 " of %" PRIu32 " sent", i + 1, ids->n);
+    }
     if (result == COMMAND_OK || sender->n_called > 0) {
         int written = write_results(sender);
         result = result != COMMAND_OK ? result : written;

@@ -8,6 +8,7 @@
 #include "command/caller.h"
 #include "command/command.h"
 #include "command/input_file.h"
+#include "command/progress.h"
 #include "command/selftest.h"
 #include "message/message_file.h"
 
@@ -91,6 +92,8 @@ send_message(struct sending *sending, const char *file, const struct method_row 
         return result;
     sending->n_taken += answer.is_taken;
     sending->n_refused += !answer.is_taken;
+    progress_tell(sending->in, "%" PRIu64 " taken, %" PRIu64 " refused, %s", sending->n_taken,
+                  sending->n_refused, file);
     if (!answer.is_taken)
         command_tell(sending->in, "%s: message %zu is refused: %s", file, item->index + 1,
                      answer.why);

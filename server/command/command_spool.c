@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "command/progress.h"
 
 enum { SECOND_MS = 1000, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 24 * 3600 };
 
@@ -36,6 +37,21 @@ is_spool(const struct spool_summary *s)
     return s->n_files > 0 || s->n_corrupt_files > 0 || s->has_uuid || s->has_cursor;
 }
 
+struct looking {
+    const struct command_input *in;
+    spool_look_fn *fn;
+    void *ctx;
+    unsigned long long n_seen;
+};
+
+static bool
+on_look(void *ctx, const struct spool_seen *seen)
+{
+    struct looking *looking = ctx;
+    progress_tell(looking->in, "%llu records read, %s", ++looking->n_seen, seen->file);
+    return looking->fn(looking->ctx, seen);
+}
+
 int
 command_spool_look(const struct command_input *in, struct spool_summary *summary, spool_look_fn *fn,
                    void *ctx)
@@ -47,7 +63,8 @@ command_spool_look(const struct command_input *in, struct spool_summary *summary
         command_tell(in, "%s is no directory", directory);
         return COMMAND_NO_INPUT;
     }
-    int result = exit_of(spool_look(directory, &disk_system, summary, fn, ctx, &why));
+    struct looking looking = {.in = in, .fn = fn, .ctx = ctx};
+    int result = exit_of(spool_look(directory, &disk_system, summary, on_look, &looking, &why));
     if (result != COMMAND_OK) {
         command_tell(in, "%s", why.p);
     } else if (!is_spool(summary)) {

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "command/progress.h"
 #include "grpc/grpc.h"
 #include "grpc/grpc_channel.h"
 #include "net/conn.h"
@@ -16,7 +17,6 @@
 
 enum {
     TURN_MS = 20,
-    TOLD_US = 2000000, /* people are told what is waited for */
     BACKOFF_US = 200000,
     HOST_BYTES = 256,
     SHOWN_WHY = 200,
@@ -38,7 +38,7 @@ struct trial {
 };
 
 struct wait {
-    uint64_t start_us, end_us, told_us;
+    uint64_t start_us, end_us;
 };
 
 uint32_t
@@ -72,7 +72,7 @@ static struct wait
 wait_begin(uint64_t timeout_us)
 {
     uint64_t now_us = clock_fresh_us();
-    return (struct wait){now_us, now_us + timeout_us, now_us + TOLD_US};
+    return (struct wait){now_us, now_us + timeout_us};
 }
 
 /* One turn of the loop; false when the time is over. */
@@ -82,11 +82,8 @@ wait_turn(const struct prober *prober, struct wait *wait)
     uint64_t now_us = clock_fresh_us();
     if (now_us >= wait->end_us)
         return false;
-    if (now_us >= wait->told_us && !prober->settings.in->quiet) {
-        command_tell(prober->settings.in, "waiting for %s, %" PRIu64 " s so far",
-                     prober->settings.authority, (now_us - wait->start_us) / 1000000);
-        wait->told_us += TOLD_US;
-    }
+    progress_tell(prober->settings.in, "waiting for %s, %" PRIu64 " s so far",
+                  prober->settings.authority, (now_us - wait->start_us) / 1000000);
     loop_run_once(prober->loop, TURN_MS);
     return true;
 }

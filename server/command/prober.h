@@ -1,6 +1,6 @@
 /* A gRPC client for commands: one connection, one call at a time, and it waits. */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread. What lasts longer than two seconds is told on standard error, unless -q. */
+/* One thread. What is waited for is told as progress.h says. */
 #ifndef COMMAND_PROBER_H
 #define COMMAND_PROBER_H
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/method.h"
 #include "command/loadgen_segment.h"
+#include "command/progress.h"
 #include "net/http1.h"
 #include "net/net.h"
 
@@ -179,6 +180,8 @@ follow(struct selftest *selftest, uint64_t wait_ms)
                                           "long, or the backend slow");
             return COMMAND_FOUND;
         }
+        progress_tell(selftest->in, "waiting for the segment to be passed on, %.0f of %.0f s",
+                      (double)(clock_fresh_us() - start_us) / 1e6, (double)wait_ms / 1000);
         nanosleep(&step, NULL);
     }
     for (uint32_t i = 0; i < selftest->n; i++)
