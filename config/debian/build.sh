@@ -8,6 +8,11 @@ tree=$1 version=$2 out=$3
 here=$(cd "$(dirname "$0")" && pwd)
 docs=$tree/usr/share/doc/spangate
 
+command -v dpkg-shlibdeps >/dev/null || {
+    echo "build.sh: the package dpkg-dev is missing: apt-get install dpkg-dev, or ./quickstart deb" >&2
+    exit 69
+}
+
 # Without a date of the caller's: that of the changelog.
 : "${SOURCE_DATE_EPOCH:=$(dpkg-parsechangelog -l "$here/changelog" -S Timestamp)}"
 export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8

@@ -99,6 +99,8 @@ look_at_ledger(struct doctor *doctor)
 static void
 look_at_its_backends(struct doctor *doctor)
 {
+    bool dials =
+        doctor->client.conf->upstream.addresses.n > 0 && !command_has(doctor->in, "no-dial");
     const struct json_tree *list = json_tree_member(doctor->overview, "backends"), *one;
     for (size_t i = 0; (one = json_tree_at(list, i)) != NULL; i++) {
         struct bytes name = json_tree_text(one, "name"), last = json_tree_text(one, "last_success");
@@ -110,7 +112,10 @@ look_at_its_backends(struct doctor *doctor)
                    : percent >= 5 ? ONLINE_WARNING
                                   : ONLINE_OK,
                    "backend",
-                   !is_up ? "data waits in the buffer; see the attempt of this command below"
+                   !is_up && dials
+                       ? "data waits in the buffer; see the attempt of this command below"
+                   : !is_up       ? "data waits in the buffer; with -c FILE of the service this "
+                                    "command tries to reach it, too"
                    : percent >= 5 ? "see spangate_backend_requests_total by code, and OAP's log"
                                   : "",
                    "the service sees %.*s %s, %llu %% of its answers were errors, last fine %.*s",

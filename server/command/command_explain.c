@@ -72,6 +72,11 @@ run(const struct command_input *in)
     struct text out = TEXT_EMPTY;
     if (in->n_arguments == 0)
         return list(in, is_json);
+    if (strncmp(in->arguments[0], "Spangate", 8) == 0) {
+        command_tell(in, "%.64s is an alert: runbooks.md has a section of this name",
+                     in->arguments[0]);
+        return COMMAND_NO_INPUT;
+    }
     if (!topic_find(in->arguments[0], &topic, nearest)) {
         command_tell(in, "nothing is called \"%.64s\"%s%s%s; spangate explain lists all",
                      in->arguments[0], nearest[0] != '\0' ? "; did you mean \"" : "", nearest,

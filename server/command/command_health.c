@@ -29,8 +29,8 @@ find_address(const struct command_input *in, char *out)
     if (in->address == NULL)
         return address_of_conf(in, out);
     if (strncmp(in->address, "unix:", 5) == 0)
-        return command_usage(in, "--addr unix: is not built yet; give the telemetry address as "
-                                 "host:port");
+        return command_usage(in, "the telemetry port, which tells health, has no socket; give its "
+                                 "address as host:port");
     if (!command_reachable(in->address, out, ADDRESS_MAX))
         return command_usage(in, "--addr is too long");
     return COMMAND_OK;

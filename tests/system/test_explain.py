@@ -61,3 +61,8 @@ def test_what_is_not_there_is_told():
     assert code == 66 and out == "" and 'did you mean "span-parent-missing"?' in told
     code, _, told = explain("elephant")
     assert code == 66 and "did you mean" not in told
+
+
+def test_an_alert_has_a_runbook():
+    code, out, told = explain("SpangateItemsLost")
+    assert (code, out) == (66, "") and "runbooks.md" in told
