@@ -212,6 +212,17 @@ conf_file(const struct conf *conf)
     return conf->own->file;
 }
 
+const char *
+conf_secret_file_at(const struct conf *conf, uint32_t i)
+{
+    for (uint32_t row = 0; row < N_ROWS; row++) {
+        const char *file = conf->own->settings[row].twin_file;
+        if (file != NULL && i-- == 0)
+            return file;
+    }
+    return NULL;
+}
+
 void
 conf_add_origin(const struct conf *conf, struct text *text)
 {

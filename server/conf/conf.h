@@ -171,6 +171,9 @@ enum err conf_load(const struct conf_input *, struct conf_diags *,
                    const struct conf **out) MUST_CHECK;
 /* The file it was read from; NULL: none. */
 const char *conf_file(const struct conf *);
+/* Files that secrets were read from, by their _file twins, in the order of the table; NULL behind
+ * the last. */
+const char *conf_secret_file_at(const struct conf *, uint32_t i);
 /* "error", "warning", "notice". */
 const char *conf_severity_word(enum conf_severity);
 /* "spangate.yaml, 2 settings from the environment, 1 from flags" or "defaults". */

@@ -384,7 +384,7 @@ check_secrets(struct conf_loading *loading)
         const struct conf_setting *setting = conf_setting_of(conf, row);
         const void *field = conf_field_of(conf, row);
         if (!conf_type_is_secret(row->type) || setting->origin != CONF_FROM_FILE ||
-            setting->is_expanded || setting->is_twin)
+            setting->is_expanded || setting->twin_file != NULL)
             continue;
         if (row->type == CONF_SECRET ? (*(const char *const *)field)[0] == '\0'
                                      : ((const struct conf_list *)field)->n == 0)

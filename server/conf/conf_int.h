@@ -106,9 +106,9 @@ struct conf_setting {
     enum conf_origin origin;
     struct conf_place place;
     bool is_auto;
-    bool is_expanded; /* held a ${...} */
-    bool is_twin;     /* came by its _file twin */
-    bool is_bad;      /* an error was told about it: no cross-checks on top */
+    bool is_expanded;      /* held a ${...} */
+    const char *twin_file; /* came by its _file twin, which named this; NULL: by itself */
+    bool is_bad;           /* an error was told about it: no cross-checks on top */
 };
 
 struct conf_own {
@@ -215,9 +215,9 @@ void conf_value_set(struct conf_loading *, const struct conf_row *, const struct
 void conf_secret_set(struct conf_loading *, const struct conf_row *, const struct conf_node *);
 /* One scalar of text into its field. */
 bool conf_value_set_text(struct conf_loading *, const struct conf_row *, const struct conf_node *);
-/* Where the row's value comes from, good or bad. */
+/* Where the row's value comes from, good or bad. twin_file: as conf_setting has it, copied. */
 void conf_value_note(struct conf_loading *, const struct conf_row *, const struct conf_node *,
-                     bool is_twin);
+                     const char *twin_file);
 /* An error about a value keeps cross-checks from adding theirs. */
 void conf_value_note_errors(struct conf_loading *, const struct conf_row *, uint32_t n_before,
                             bool broken);

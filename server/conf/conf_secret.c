@@ -87,7 +87,7 @@ is_usable(struct conf_loading *loading, const struct conf_row *row, const struct
     }
     if (node->is_null || node->is_broken || node->text[0] == '\0')
         return false;
-    if (setting->origin != loading->origin || setting->is_twin)
+    if (setting->origin != loading->origin || setting->twin_file != NULL)
         return true;
     conf_value_wrong(loading, 19, node, NULL, "%s and %s_file are both set", row->path, row->name);
     return false;
@@ -99,7 +99,7 @@ set(struct conf_loading *loading, const struct conf_row *row, const struct conf_
     char *text = is_usable(loading, row, node) ? read_secret(loading, row, node) : NULL;
     if (text == NULL)
         return;
-    conf_value_note(loading, row, node, true);
+    conf_value_note(loading, row, node, node->text);
     if (row->type == CONF_SECRETS) {
         struct conf_node *list = split_lines(loading, text, &node->place);
         if (list != NULL)

@@ -389,7 +389,7 @@ is_text(enum conf_type type)
 
 void
 conf_value_note(struct conf_loading *loading, const struct conf_row *row,
-                const struct conf_node *node, bool is_twin)
+                const struct conf_node *node, const char *twin_file)
 {
     struct conf_setting *setting = &loading->conf->own->settings[conf_row_index(row)];
     setting->origin = loading->origin;
@@ -397,7 +397,7 @@ conf_value_note(struct conf_loading *loading, const struct conf_row *row,
     if (node->place.file != NULL)
         setting->place.file = conf_value_keep(loading, node->place.file);
     setting->is_expanded = node->is_expanded;
-    setting->is_twin = is_twin;
+    setting->twin_file = twin_file != NULL ? conf_value_keep(loading, twin_file) : NULL;
 }
 
 /* Not beside its _file twin; and its line is not shown. */
@@ -406,7 +406,7 @@ is_alone(struct conf_loading *loading, const struct conf_row *row, const struct 
 {
     const struct conf_setting *setting = conf_setting_of(loading->conf, row);
     conf_loading_add_secret(loading, node);
-    if (setting->origin != loading->origin || !setting->is_twin)
+    if (setting->origin != loading->origin || setting->twin_file == NULL)
         return true;
     conf_value_wrong(loading, 19, node, NULL, "%s and %s_file are both set", row->path, row->name);
     return false;
@@ -425,7 +425,7 @@ set(struct conf_loading *loading, const struct conf_row *row, const struct conf_
 {
     if (conf_type_is_secret(row->type) && !is_alone(loading, row, node))
         return;
-    conf_value_note(loading, row, node, false);
+    conf_value_note(loading, row, node, NULL);
     if (conf_type_is_many(row->type)) {
         if (!conf_value_many(loading, row, node))
             conf_value_note_errors(loading, row, 0, true);

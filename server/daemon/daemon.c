@@ -430,6 +430,18 @@ set_up_signals(struct daemon *daemon)
     daemon->signals[2] = loop_signal_new(daemon->loop, SIGHUP, on_hangup, daemon);
 }
 
+static void
+start_watch(struct daemon *daemon)
+{
+    const struct daemon_watch_settings settings = {
+        .ctx = daemon,
+        .file = conf_file(daemon->conf),
+        .other_at = daemon_reload_secret_file_at,
+        .on_change = on_hangup,
+    };
+    daemon->watch = daemon_watch_new(daemon->loop, &settings);
+}
+
 enum err
 daemon_start(const struct daemon_settings *settings, struct text *why, struct daemon **out)
 {
@@ -466,8 +478,7 @@ daemon_start(const struct daemon_settings *settings, struct text *why, struct da
         set_up_signals(daemon);
         daemon_notify_start(daemon);
         if (daemon->conf->reload.watch)
-            daemon->watch =
-                daemon_watch_new(daemon->loop, conf_file(daemon->conf), on_hangup, daemon);
+            start_watch(daemon);
     }
     *out = daemon;
     return ERR_OK;

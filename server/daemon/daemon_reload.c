@@ -122,3 +122,10 @@ daemon_reload(struct daemon *daemon, struct text *json, struct text *why)
     daemon_notify_reloaded(daemon);
     return is_done;
 }
+
+const char *
+daemon_reload_secret_file_at(void *ctx, uint32_t i)
+{
+    const struct daemon *daemon = ctx;
+    return conf_secret_file_at(daemon->reloaded, i);
+}

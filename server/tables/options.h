@@ -152,7 +152,7 @@
       OPTION(shutdown., flush, DURATION, NONE, "0s", "0s", "1d", RESTART, "after the listeners closed, forward until the buffer is empty or this is over") \
     END(shutdown) \
     SECTION("reload", reload, "taking up a changed file") \
-      OPTION(reload., watch, BOOL, NONE, "false", "", "", RESTART, "reload when the file given with -c changes, looked at each second, through links") \
+      OPTION(reload., watch, BOOL, NONE, "false", "", "", RESTART, "reload when the file given with -c or one of a secret changes, looked at each second, through links") \
     END(reload)
 
 /* ENUM(name, values): VALUE(token, word), the words in the order of their numbers. */

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import signal
 
+import grpc
+
 import wire
 from conftest import stream, wait_until
 
@@ -134,3 +136,26 @@ def test_a_mounted_directory_whose_link_moves(start, backend, tmp_path):
     (tmp_path / "..gone").rename(tmp_path / "..data")
     publish("..2026_03", "integrity: {mode: enforce}\n")
     wait_until(lambda: reloads(gate) == 2, "the second reload")
+
+
+def test_a_watched_file_of_tokens(start, backend, tmp_path):
+    """The settings' file stays as it is."""
+    def is_let_in(token):
+        try:
+            stream(gate.channel(), COLLECT, [wire.segment()], metadata=[("authentication", token)])
+            return True
+        except grpc.RpcError:
+            return False
+
+    tokens = tmp_path / "tokens"
+    tokens.write_text("tok-old\n")
+    tokens.chmod(0o600)
+    file = tmp_path / "spangate.yaml"
+    file.write_text(f'upstream: {{addresses: ["{backend.address}"]}}\nreload: {{watch: true}}\n'
+                    f'listen: {{auth: {{tokens_file: {tokens}}}}}\n')
+    gate = start(flags=["-c", str(file)])
+    assert is_let_in("tok-old") and not is_let_in("tok-new")
+    tokens.write_text("tok-new\ntok-newer\n")
+    wait_until(lambda: reloads(gate) == 1, "the reload")
+    assert is_let_in("tok-new") and is_let_in("tok-newer") and not is_let_in("tok-old")
+    assert not any("tok-" in line for line in gate.lines)

@@ -22,8 +22,15 @@ struct site {
     char link[PATH_BYTES]; /* what is watched */
     struct loop *loop;
     struct daemon_watch *watch;
+    const char *other; /* watched, too; NULL: none */
     unsigned n_taken;
 };
+
+static const char *
+other_at(void *ctx, uint32_t i)
+{
+    return i == 0 ? ((struct site *)ctx)->other : NULL;
+}
 
 static void
 on_change(void *ctx)
@@ -75,7 +82,8 @@ set_up(void **state)
     write_file(&site, "one", "1");
     link_to(&site, "one");
     site.loop = loop_new();
-    site.watch = daemon_watch_new(site.loop, site.link, on_change, &site);
+    site.watch = daemon_watch_new(
+        site.loop, &(struct daemon_watch_settings){&site, site.link, other_at, on_change});
     *state = &site;
     return 0;
 }
@@ -130,6 +138,26 @@ a_link_that_moves_is_a_change(void **state)
 }
 
 static void
+another_file_counts_too(void **state)
+{
+    struct site *site = *state;
+    char path[PATH_BYTES];
+    write_file(site, "secret", "1");
+    snprintf(path, sizeof(path), "%s", path_of(site, "secret"));
+    site->other = path; /* a reload has found it */
+    look(site);
+    look(site);
+    assert_int_equal(site->n_taken, 1);
+    write_file(site, "secret", "22");
+    look(site);
+    assert_int_equal(site->n_taken, 1);
+    look(site);
+    assert_int_equal(site->n_taken, 2);
+    look(site);
+    assert_int_equal(site->n_taken, 2);
+}
+
+static void
 a_file_that_is_away_is_waited_for(void **state)
 {
     struct site *site = *state;
@@ -154,9 +182,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_stays_is_not_taken_up),
-        TEST(a_file_is_read_once_it_stands_still),
-        TEST(a_link_that_moves_is_a_change),
+        TEST(what_stays_is_not_taken_up),        TEST(a_file_is_read_once_it_stands_still),
+        TEST(a_link_that_moves_is_a_change),     TEST(another_file_counts_too),
         TEST(a_file_that_is_away_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
