@@ -113,6 +113,7 @@ load_prepare(struct load *load)
     if (!bench_segment_build(&segment, load->n_segment_bytes, now_ms))
         return false;
     build_first_block();
+    load->counter = (uint64_t)now.tv_nsec / 10; /* no id comes again in another run */
     load->n_message = GRPC_PREFIX_BYTES + segment.n;
     load->n_body = load->n_message * load->n_per_call;
     load->counter_at = GRPC_PREFIX_BYTES + segment.counter_at;
