@@ -114,7 +114,7 @@ HOT const uint8_t *
 read_int64(struct walk *walk, const uint8_t *p, const uint8_t *end, int64_t *out)
 {
     uint64_t value = 0;
-    p = read_varint(walk, p, end, &value);
+    p = wire_varint_wide(p, end, &value, &walk->err);
     *out = (int64_t)value;
     return p;
 }
@@ -140,42 +140,6 @@ read_length(struct walk *walk, const uint8_t *p, const uint8_t *end, size_t *n)
         return fail(walk, ERR_WIRE_LENGTH);
     *n = (size_t)length;
     return p;
-}
-
-/* The first n bytes of the word at p, 0 < n < 8; the rest is 0. Reads no further than limit. */
-HOT uint64_t
-load_part(const uint8_t *p, size_t n, const uint8_t *limit)
-{
-    uint64_t word = 0;
-    if (__builtin_expect((size_t)(limit - p) >= sizeof(word), 1)) {
-        word = load_word(p);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        return word << (64 - 8 * n);
-#else
-        return word >> (64 - 8 * n);
-#endif
-    }
-    for (size_t i = 0; i < n; i++)
-        word = word << 8 | p[i];
-    return word;
-}
-
-/* True when no byte has its high bit set. Bytes behind the string, up to limit, may be read but do
- * not count. */
-HOT bool
-is_ascii(const uint8_t *p, size_t n, const uint8_t *limit)
-{
-    uint64_t sum = 0;
-    for (; n >= 16; n -= 16, p += 16)
-        sum |= load_word(p) | load_word(p + 8);
-    if (n >= 8) {
-        sum |= load_word(p);
-        n -= 8;
-        p += 8;
-    }
-    if (n > 0)
-        sum |= load_part(p, n, limit);
-    return (sum & UINT64_C(0x8080808080808080)) == 0;
 }
 
 COLD void
@@ -261,7 +225,7 @@ HOT const uint8_t *
 walk_pair(struct walk *walk, const uint8_t *p, const uint8_t *end, bool is_tag,
           struct tag_view *out)
 {
-    while (p != end) {
+    while (p < end) {
         const uint8_t *start = p;
         switch (read_tag(walk, &p, end)) {
         case PAIR_KEY:
@@ -287,7 +251,7 @@ walk_log(struct walk *walk, const uint8_t *p, const uint8_t *end)
     struct tag_view pair;
     int64_t time_ms;
     size_t n = 0;
-    while (p != end) {
+    while (p < end) {
         const uint8_t *start = p;
         switch (read_tag(walk, &p, end)) {
         case LOG_TIME:
@@ -311,7 +275,7 @@ static const uint8_t *
 walk_ref(struct walk *walk, const uint8_t *p, const uint8_t *end, struct ref_view *out)
 {
     *out = (struct ref_view){.raw = bytes_of(p, (size_t)(end - p))};
-    while (p != end) {
+    while (p < end) {
         const uint8_t *start = p;
         switch (read_tag(walk, &p, end)) {
         case REF_TYPE:
@@ -462,7 +426,7 @@ read_log(struct walk *walk, const uint8_t *p, const uint8_t *end, uint32_t *n_lo
 static const uint8_t *
 walk_span(struct walk *walk, const uint8_t *p, const uint8_t *end, struct span_view *out)
 {
-    while (p != end) {
+    while (p < end) {
         const uint8_t *start = p;
         switch (read_tag(walk, &p, end)) {
         case SPAN_ID:
@@ -545,7 +509,7 @@ static const uint8_t *
 walk_segment(struct walk *walk, const uint8_t *p, const uint8_t *end)
 {
     struct segment_view *view = walk->view;
-    while (p != end) {
+    while (p < end) {
         const uint8_t *start = p;
         switch (read_tag(walk, &p, end)) {
         case SEGMENT_TRACE_ID:

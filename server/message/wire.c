@@ -5,19 +5,9 @@
 #include "message/message.h"
 #include "message/wire_int.h"
 
-/* The low seven bits of each byte, side by side: of eight bytes, the first one lowest. */
-static uint64_t
-pack_sevens(uint64_t x)
-{
-    x &= UINT64_C(0x7f7f7f7f7f7f7f7f);
-    x = (x & UINT64_C(0x007f007f007f007f)) | (x & UINT64_C(0x7f007f007f007f00)) >> 1;
-    x = (x & UINT64_C(0x00003fff00003fff)) | (x & UINT64_C(0x3fff00003fff0000)) >> 2;
-    return (x & UINT64_C(0x000000000fffffff)) | (x & UINT64_C(0x0fffffff00000000)) >> 4;
-}
-
-/* Ten bytes lie at p: times have six, a parent of -1 ten. NULL: it is longer. */
-static const uint8_t *
-varint_of_ten(const uint8_t *p, uint64_t *value)
+/* Ten bytes lie at p: a parent of -1 has them. End NULL: it is longer. */
+static struct wire_number
+varint_of_ten(const uint8_t *p)
 {
     uint64_t word;
     memcpy(&word, p, sizeof(word));
@@ -25,37 +15,33 @@ varint_of_ten(const uint8_t *p, uint64_t *value)
     word = __builtin_bswap64(word);
 #endif
     uint64_t ends = ~word & UINT64_C(0x8080808080808080);
-    if (ends != 0) {
-        *value = pack_sevens(word & (ends ^ (ends - 1)));
-        return p + __builtin_ctzll(ends) / 8 + 1;
-    }
-    *value = pack_sevens(word) | (uint64_t)(p[8] & 0x7f) << 56;
+    if (ends != 0)
+        return (struct wire_number){p + __builtin_ctzll(ends) / 8 + 1,
+                                    wire_pack_sevens(word & (ends ^ (ends - 1)))};
+    uint64_t value = wire_pack_sevens(word) | (uint64_t)(p[8] & 0x7f) << 56;
     if (p[8] < 0x80)
-        return p + 9;
-    *value |= (uint64_t)p[9] << 63;
-    return p[9] < 0x80 ? p + 10 : NULL;
+        return (struct wire_number){p + 9, value};
+    return (struct wire_number){p[9] < 0x80 ? p + 10 : NULL, value | (uint64_t)p[9] << 63};
 }
 
-const uint8_t *
-wire_varint_long(const uint8_t *p, const uint8_t *end, uint64_t *value, enum err *err)
+struct wire_number
+wire_varint_long(const uint8_t *p, const uint8_t *end, enum err *err)
 {
     size_t n = (size_t)(end - p) < WIRE_VARINT_MAX ? (size_t)(end - p) : WIRE_VARINT_MAX;
     uint64_t sum = 0;
     if (n == WIRE_VARINT_MAX) {
-        p = varint_of_ten(p, value);
-        if (p == NULL)
+        struct wire_number number = varint_of_ten(p);
+        if (number.end == NULL)
             *err = ERR_WIRE_VARINT;
-        return p;
+        return number;
     }
     for (size_t i = 0; i < n; i++) {
         sum |= (uint64_t)(p[i] & 0x7f) << (7 * i);
-        if (p[i] < 0x80) {
-            *value = sum;
-            return p + i + 1;
-        }
+        if (p[i] < 0x80)
+            return (struct wire_number){p + i + 1, sum};
     }
     *err = ERR_WIRE_LENGTH;
-    return NULL;
+    return (struct wire_number){NULL, 0};
 }
 
 static uint64_t

@@ -34,13 +34,18 @@ control_characters_are_seen_exactly_where_they_are(void **state)
     for (size_t n = 1; n <= 40; n++)
         for (size_t at = 0; at < n; at++)
             for (int value = 0; value < 128; value++) {
-                bool has_tail = (value + at) % 2 == 0;
-                char segment[64] = {0x1a, (char)(n + 2), 0x3a, (char)n};
+                /* A service, short or long, in which only U+0000 counts. */
+                static const char tail[] = "\x22\x12\x01\x7f\x01\x1f\x7f\x02------------";
+                const size_t n_tails[] = {0, 4, 20};
+                size_t n_tail = n_tails[((size_t)value + at) % 3];
+                char segment[80] = {0x1a, (char)(n + 2), 0x3a, (char)n};
                 memset(segment + 4, at % 2 == 0 ? 'a' : '~', n);
                 segment[4 + at] = (char)value;
-                memcpy(segment + 4 + n, "\x22\x02\x01\x7f", 4); /* a service: not looked at */
+                memcpy(segment + 4 + n, tail, n_tail);
+                if (n_tail == 4)
+                    segment[4 + n + 1] = 2; /* its length */
                 bool is_control = value < 0x20 || value == 0x7f;
-                assert_facts(segment, 4 + n + (has_tail ? 4 : 0), is_control ? FACT_CONTROL : 0);
+                assert_facts(segment, 4 + n + n_tail, is_control ? FACT_CONTROL : 0);
             }
 }
 
