@@ -112,11 +112,12 @@ tag_of(const struct duplicate_table *table, uint64_t id_hash)
 static uint32_t
 ways_with(const struct duplicate_table *table, const struct duplicate_set *set, uint32_t tag)
 {
+    const uint32_t mask = ~UINT32_C(0) << table->pos_bits;
     four_places hits = {0};
     for (int i = 0; i < DUPLICATE_WAYS; i += 4) {
         four_places four;
         memcpy(&four, &set->places[i], sizeof(four));
-        hits |= (four_places)((four ^ tag) >> table->pos_bits == 0);
+        hits |= (four_places)((four & mask) == tag);
     }
     uint64_t halves[2];
     memcpy(halves, &hits, sizeof(halves));
@@ -124,7 +125,7 @@ ways_with(const struct duplicate_table *table, const struct duplicate_set *set, 
         return 0;
     uint32_t ways = 0;
     for (int i = 0; i < DUPLICATE_WAYS; i++)
-        ways |= (uint32_t)((set->places[i] ^ tag) >> table->pos_bits == 0) << i;
+        ways |= (uint32_t)((set->places[i] & mask) == tag) << i;
     return ways;
 }
 

@@ -242,7 +242,9 @@ ask_segment_rules(const struct rule_context *context)
 #define ASK_STORED(token)
 #define ASK_STATE(token)
 #define ASK_SPAN(token)
-#define ASK_SEGMENT(token) found |= (uint64_t)rule_##token(context) << RULE_##token;
+#define ASK_SEGMENT(token)                              \
+    if (__builtin_expect(rule_##token(context), false)) \
+        found |= RULE_BIT(token);
 #define RULE(token, name, class, scope, action, allowed, agent, text) ASK_##scope(token)
     RULES(RULE)
 #undef RULE
@@ -257,7 +259,9 @@ ask_span_rules(const struct rule_context *context, uint32_t span)
 {
     uint64_t found = 0;
 #define ASK_SEGMENT(token)
-#define ASK_SPAN(token) found |= (uint64_t)rule_##token(context, span) << RULE_##token;
+#define ASK_SPAN(token)                                       \
+    if (__builtin_expect(rule_##token(context, span), false)) \
+        found |= RULE_BIT(token);
 #define RULE(token, name, class, scope, action, allowed, agent, text) ASK_##scope(token)
     RULES(RULE)
 #undef RULE
