@@ -244,6 +244,30 @@ skip(struct h2_guard *guard, struct bytes in, size_t *at, struct h2_suspect *sus
     return false;
 }
 
+/* Most frames by far are DATA of the newest streams, neither ended nor padded, with their header in
+ * one piece: nothing is asked of them but their length. True when one began at in.p[*at]. */
+static bool
+begin_plain_data(struct h2_guard *guard, struct bytes in, size_t *at)
+{
+    const uint8_t *h = in.p + *at;
+    if ((guard->n_preface | guard->frame_left | guard->n_header) != 0 || in.n - *at < FRAME_HEADER)
+        return false;
+    uint32_t length = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
+    if ((h[3] | h[4]) != 0 || length == 0) /* type DATA and no flag */
+        return false;
+    uint32_t id = ((uint32_t)h[5] << 24 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 8 | h[8]);
+    if (!is_remembered(guard, id) || get_bit(guard->ended, id))
+        return false;
+    guard->frame_is_priority = guard->frame_is_headers = false;
+    guard->n_frames[DATA]++;
+    guard->payload_bytes += length;
+    size_t left = in.n - *at - FRAME_HEADER;
+    size_t step = left < length ? left : length;
+    guard->frame_left = length - (uint32_t)step;
+    *at += FRAME_HEADER + step;
+    return true;
+}
+
 size_t
 h2_guard_scan(struct h2_guard *guard, struct bytes in, struct h2_suspect *suspect)
 {
@@ -251,7 +275,7 @@ h2_guard_scan(struct h2_guard *guard, struct bytes in, struct h2_suspect *suspec
     guard->n_seen = 0;
     *suspect = (struct h2_suspect){0};
     while (at < in.n && suspect->kind == SUSPECT_NONE) {
-        if (!skip(guard, in, &at, suspect))
+        if (begin_plain_data(guard, in, &at) || !skip(guard, in, &at, suspect))
             continue;
         const uint8_t *h = in.p + at;
         size_t here = at;
