@@ -75,7 +75,7 @@ far_slot(const struct span_index *index, int32_t id)
 }
 
 /* Gives the first span with the id; the new one becomes it when there is none. */
-static uint32_t
+static __attribute__((noinline)) uint32_t
 add_far(struct span_index *index, int32_t id, uint32_t span)
 {
     if (index->far == NULL) {
@@ -90,10 +90,10 @@ add_far(struct span_index *index, int32_t id, uint32_t span)
     return SPAN_NONE;
 }
 
-static uint32_t
+static inline uint32_t
 add_id(struct span_index *index, int32_t id, uint32_t span)
 {
-    if ((uint32_t)id >= index->n_near)
+    if (__builtin_expect((uint32_t)id >= index->n_near, 0))
         return add_far(index, id, span);
     struct near_slot *slot = &index->near[id];
     if (slot->epoch == index->epoch)

@@ -49,11 +49,12 @@ static bool
 has_long_endpoint(const struct segment_view *segment, size_t service_bytes)
 {
     size_t room = ENDPOINT_ID_CHARS - ENDPOINT_ID_EXTRA - base64_size(service_bytes);
+    size_t max_bytes = room / 4 * 3; /* whose base64 has room */
     for (uint32_t i = 0; i < segment->n_spans; i++) {
         const struct span_view *span = &segment->spans[i];
-        if (base64_size(span->operation.n) <= room || (span->type != SPAN_ENTRY && span->id != 0))
+        if (span->operation.n <= max_bytes || (span->type != SPAN_ENTRY && span->id != 0))
             continue;
-        if (base64_size(cut_units(span->operation, ENDPOINT_UNITS)) > room)
+        if (cut_units(span->operation, ENDPOINT_UNITS) > max_bytes)
             return true;
     }
     return false;

@@ -3,7 +3,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "integrity/rule_list.h"
 
-enum { MAX_ID_BYTES = 150 };
+enum { MAX_ID_BYTES = 150, WORD_BYTES = 8 };
 
 /* True when one of eight bytes lies outside 0x21..0x7E. Carries between bytes can only make a false
  * alarm about a higher byte when a lower one is wrong already. */
@@ -24,11 +24,13 @@ rule_segment_id_malformed(const struct rule_context *context)
     struct bytes id = context->segment->segment_id;
     if (id.n == 0 || id.n > MAX_ID_BYTES)
         return true;
-    size_t i = 0;
-    for (; i + 8 <= id.n; i += 8)
-        if (is_odd_word(id.p + i))
-            return true;
-    for (; i < id.n; i++)
+    if (id.n >= WORD_BYTES) {
+        for (size_t i = 0; i + WORD_BYTES < id.n; i += WORD_BYTES)
+            if (is_odd_word(id.p + i))
+                return true;
+        return is_odd_word(id.p + id.n - WORD_BYTES);
+    }
+    for (size_t i = 0; i < id.n; i++)
         if (id.p[i] < 0x21 || id.p[i] > 0x7E)
             return true;
     return false;
