@@ -44,8 +44,8 @@ endif
 ifeq ($(VARIANT),release)
 # Clearing a view of some 100 bytes by "rep stos" costs more than the rest of its span: 16 at a time.
 TUNE := $(if $(filter x86_64,$(shell uname -m)),-mmemset-strategy=vector_loop:256:noalign$(comma)libcall:-1:noalign)
-CFLAGS += -O2 -flto=auto -D_FORTIFY_SOURCE=2 $(TUNE)
-LDFLAGS += -O2 -flto=auto $(TUNE)
+CFLAGS += -O3 -flto=auto -D_FORTIFY_SOURCE=2 $(TUNE)
+LDFLAGS += -O3 -flto=auto $(TUNE)
 else
 CFLAGS += -O1 -fno-omit-frame-pointer -DSPANGATE_DEBUG
 endif
