@@ -69,6 +69,12 @@ keep(struct grpc_frame *frame, struct grpc_frame_pool *pool, const uint8_t *p, u
 static bool
 read_prefix(struct grpc_frame *frame, struct bytes *in)
 {
+    if (__builtin_expect(frame->n_prefix == 0 && in->n >= GRPC_PREFIX_BYTES, 1)) {
+        memcpy(frame->prefix, in->p, GRPC_PREFIX_BYTES);
+        frame->n_prefix = GRPC_PREFIX_BYTES;
+        *in = bytes_of(in->p + GRPC_PREFIX_BYTES, in->n - GRPC_PREFIX_BYTES);
+        return true;
+    }
     size_t want = (size_t)GRPC_PREFIX_BYTES - frame->n_prefix;
     size_t n = in->n < want ? in->n : want;
     memcpy(frame->prefix + frame->n_prefix, in->p, n);

@@ -163,7 +163,7 @@ free_chunk(struct store *store, struct lane_chunk *chunk)
 static enum err
 reserve(struct store *store, struct store_lane *lane, bool must)
 {
-    if (lane->last != NULL && lane->last->tail < lane->last->capacity)
+    if (lane_has_room(lane))
         return ERR_OK;
     bool is_small = lane->has_key && lane->last == NULL;
     struct lane_chunk *chunk = new_chunk(store, is_small ? SMALL_CHUNK : FULL_CHUNK, must);

@@ -104,16 +104,26 @@ put_aside(struct store *store, const struct store_record *record, size_t n)
         settle_nothing(store, false, record->cookie, record->credit_bytes);
 }
 
+/* Room for one more item: mostly there is. */
+static enum err
+make_room(struct store *store, struct store_lane *lane)
+{
+    if (__builtin_expect(lane_has_room(lane), 1))
+        return ERR_OK;
+    return lane_reserve(store, lane);
+}
+
 /* ERR_WAIT: there is no lane for a new key; ERR_BUDGET: no memory. */
 static enum err
 put_queued(struct store *store, const struct store_record *record, size_t n)
 {
-    struct store_lane *lane = lane_of(store, record->method, record->key);
+    struct store_lane *lane = record->key.n == 0 ? &store->plain[record->method]
+                                                 : lane_of(store, record->method, record->key);
     if (lane == NULL) {
         store->lacks_lanes = true;
         return ERR_WAIT;
     }
-    if (lane_reserve(store, lane) != ERR_OK)
+    if (make_room(store, lane) != ERR_OK)
         goto no_memory;
     struct store_item item = record_copy(store, record, n);
     if (item.block == NULL)

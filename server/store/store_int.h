@@ -238,6 +238,12 @@ void lane_init_all(struct store *);
 void lane_fini_all(struct store *);
 /* The lane of a method and key, made if need be; NULL when there are too many. */
 struct store_lane *lane_of(struct store *, enum method, struct bytes key);
+/* The last chunk takes one more item. */
+static inline bool
+lane_has_room(const struct store_lane *lane)
+{
+    return lane->last != NULL && lane->last->tail < lane->last->capacity;
+}
 /* Room for one more item; ERR_WAIT when the memory for it is refused. */
 enum err lane_reserve(struct store *, struct store_lane *) MUST_CHECK;
 /* A record of this method and key finds a lane, or may have one made for it. Makes none. */
