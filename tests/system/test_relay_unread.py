@@ -39,6 +39,9 @@ class Frames(threading.Thread):
         except OSError:
             pass  # closed
 
+    def forget(self, stream):
+        self.streams.discard(stream)
+
     def serve(self):
         try:
             data = self.socket.recv(1 << 16)
@@ -52,8 +55,8 @@ class Frames(threading.Thread):
                 self.streams.add(event.stream_id)
             elif isinstance(event, StreamReset):
                 self.n_resets += 1
-                self.streams.discard(event.stream_id)
-        self.act()
+                self.forget(event.stream_id)
+        self.act(is_idle=data is None)
         return True
 
 
@@ -63,7 +66,7 @@ class Spring(Frames):
     def __init__(self, connection):
         super().__init__(connection, False, {SettingCodes.MAX_CONCURRENT_STREAMS: 5000})
 
-    def act(self):
+    def act(self, is_idle):
         for stream in self.streams:
             while self.h2.local_flow_control_window(stream) >= len(MESSAGE):
                 self.h2.send_data(stream, MESSAGE)
@@ -77,9 +80,14 @@ class Miser(Frames):
         super().__init__(socket.create_connection((host, int(port))), True,
                          {SettingCodes.INITIAL_WINDOW_SIZE: 0})
         self.trickles = trickles
+        self.rested = set()
         self.n_asked = 0
 
-    def act(self):
+    def forget(self, stream):
+        self.streams.discard(stream)
+        self.rested.discard(stream)
+
+    def act(self, is_idle):
         while self.n_asked < N_CALLS:
             stream = self.h2.get_next_available_stream_id()
             self.h2.send_headers(stream, [(":method", "POST"), (":scheme", "http"), (":path", FUTURE),
@@ -87,8 +95,13 @@ class Miser(Frames):
             self.h2.send_data(stream, b"\0\0\0\0\1a")
             self.streams.add(stream)
             self.n_asked += 1
-        for stream in self.streams if self.trickles else ():
+        # Each about once a second: more credit than data counts as a flood.
+        for stream in sorted(self.streams)[:20] if self.trickles and is_idle else ():
             self.h2.increment_flow_control_window(1, stream)
+            self.streams.remove(stream)
+            self.rested.add(stream)
+        if not self.streams:
+            self.streams, self.rested = self.rested, set()
 
 
 @pytest.fixture
