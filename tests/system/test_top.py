@@ -127,7 +127,10 @@ class Terminal:
             self.read()
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                self.read()
+                before = -1
+                while before < len(self.shown):  # a terminal gives what was written in pieces
+                    before = len(self.shown)
+                    self.read()
                 return os.waitstatus_to_exitcode(status)
         raise AssertionError("it does not end")
 
