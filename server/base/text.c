@@ -28,6 +28,7 @@ text_clear(struct text *text)
 static void
 reserve(struct text *text, size_t more)
 {
+    check(more < SIZE_MAX / 4);
     size_t need = text->n + more + 1;
     if (need <= text->size)
         return;
