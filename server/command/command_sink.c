@@ -48,10 +48,10 @@ on_request(void *ctx, struct http1_request *request)
     struct text body = TEXT_EMPTY;
     int status = 200;
     if (strcmp(path, "/api/v1/sink/segments") == 0) {
-        const char *limit = http1_query(request, "limit");
-        unsigned long n = limit != NULL ? strtoul(limit, NULL, 10) : QUERY_LIMIT;
-        standin_query(sink->standin,
-                      n < STANDIN_KEEP_SEGMENTS ? (uint32_t)n : STANDIN_KEEP_SEGMENTS, NULL, &body);
+        uint64_t n;
+        if (!admin_query_number(request, "limit", 1, STANDIN_KEEP_SEGMENTS, QUERY_LIMIT, &n))
+            return;
+        standin_query(sink->standin, (uint32_t)n, NULL, &body);
     } else if (strncmp(path, trace, sizeof(trace) - 1) == 0) {
         standin_query(sink->standin, STANDIN_KEEP_SEGMENTS, path + sizeof(trace) - 1, &body);
     } else {

@@ -404,6 +404,24 @@ def test_a_token_is_asked_for(start, tmp_path):
     client.ask("POST", "/api/v1/resume", headers={"Authorization": "Bearer correct-horse"})
 
 
+def test_the_sink_alone_answers_its_part():
+    """Of the verb sink: the paths of that tag, without those who may ask."""
+    process = subprocess.Popen([BINARY, "sink", "--listen", "127.0.0.1:0", "--telemetry", "127.0.0.1:0"],
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        address = next(found[1] for line in process.stderr if (found := re.search(r"answering http://([^/]+)/", line)))
+        client = Client(address)
+        for one in operations():
+            if "sink" in one.spec["tags"]:
+                elements = {p["name"]: "none" for p in one.parameters if p["in"] == "path"}
+                assert client.ask(one.method, one.path, **elements) == []
+        for value in ("0", "1001", "x"):
+            client.ask("GET", "/api/v1/sink/segments", 400, query=f"limit={value}")
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
 # Who asks
 
 
