@@ -107,10 +107,11 @@ take_mode(struct cursor *c, struct admin_quarantine_body *body)
 static bool
 take_rate(struct cursor *c, struct admin_quarantine_body *body)
 {
-    const uint8_t *begin;
+    if (body->has_rate)
+        return fail(c, "rate stands twice in the body");
+    body->has_rate = true;
     skip_space(c);
-    begin = c->p;
-    body->rate = 0;
+    const uint8_t *begin = c->p;
     while (c->p < c->end && *c->p >= '0' && *c->p <= '9' && body->rate <= ADMIN_MAX_RATE)
         body->rate = body->rate * 10 + (uint32_t)(*c->p++ - '0');
     if (c->p == begin || body->rate > ADMIN_MAX_RATE)

@@ -17,7 +17,7 @@ struct admin_quarantine_body {
     uint32_t n;
     enum admin_body_mode mode;
     uint32_t rate; /* 0: none */
-    bool has_ids;
+    bool has_ids, has_rate;
 };
 
 /* {"ids":["q-0001"],"mode":"as-is","rate":10}: members in any order, each at most once, none needed

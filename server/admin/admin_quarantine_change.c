@@ -95,9 +95,11 @@ admin_quarantine_replay_one(void *ctx, struct http1_request *request, struct byt
     if (!admin_quarantine_is_there(quarantine, request) ||
         !admin_quarantine_id_of(request, element, &sequence) || !read_body(request, &body))
         return;
-    if (body.has_ids || body.mode == ADMIN_MODE_NONE) {
+    if (body.has_ids || body.has_rate || body.mode == ADMIN_MODE_NONE) {
         admin_answer_error(request, 400,
-                           body.has_ids ? "the id stands in the path" : "mode is as-is or repair");
+                           body.has_ids    ? "the id stands in the path"
+                           : body.has_rate ? "a rate is for several ids"
+                                           : "mode is as-is or repair");
     } else {
         body.sequences[0] = sequence;
         body.n = 1;
@@ -146,7 +148,7 @@ admin_quarantine_remove_many(void *ctx, struct http1_request *request, struct by
     (void)element;
     if (!admin_quarantine_is_there(quarantine, request) || !read_body(request, &body))
         return;
-    if (!body.has_ids || body.mode != ADMIN_MODE_NONE)
+    if (!body.has_ids || body.has_rate || body.mode != ADMIN_MODE_NONE)
         admin_answer_error(request, 400,
                            body.has_ids ? "the body has ids, nothing else" : "ids are missing");
     else

@@ -242,8 +242,10 @@ def check_bodies(client):
                                             {"ids": [], "mode": "other"}, {"ids": [], "mode": "as-is", "rate": 10001},
                                             {"ids": [], "mode": "as-is", "more": 1},
                                             {"ids": ["q-0001"] * 1001, "mode": "as-is"}],
-              "/api/v1/quarantine/remove": ["", {}, {"ids": "q-0001"}, {"ids": [], "mode": "as-is"}],
-              "/api/v1/quarantine/{id}/replay": ["", {}, {"mode": "other"}, {"ids": [], "mode": "repair"}]}
+              "/api/v1/quarantine/remove": ["", {}, {"ids": "q-0001"}, {"ids": [], "mode": "as-is"},
+                                            {"ids": [], "rate": 1}],
+              "/api/v1/quarantine/{id}/replay": ["", {}, {"mode": "other"}, {"ids": [], "mode": "repair"},
+                                                  {"mode": "repair", "rate": 1}]}
     assert set(bodies) == {one.path for one in operations() if "requestBody" in one.spec}
     for path, wrongs in bodies.items():
         schema = operation("POST", path).spec["requestBody"]["content"]["application/json"]["schema"]

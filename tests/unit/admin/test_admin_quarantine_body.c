@@ -57,6 +57,7 @@ wrong_bodies_are_refused_in_words(void **state)
         {"{\"rate\":-1}", "rate is a whole number from 0 to 10000"},
         {"{\"rate\":1.5}", "the body is no JSON object"},
         {"{\"rate\":99999999999999999999}", "rate is a whole number from 0 to 10000"},
+        {"{\"rate\":1,\"rate\":1}", "rate stands twice in the body"},
         {"{\"other\":1}", "the body has ids, mode and rate, nothing else"},
         {"{}{}", "something follows the object in the body"},
         {"{\"ids\":[\"q-0\\u0030\"]}",
