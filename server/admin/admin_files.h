@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 #define UI_FILE(name)                                              \
     extern const uint8_t _binary_server_admin_ui_##name##_start[]; \
     extern const uint8_t _binary_server_admin_ui_##name##_end[]
@@ -22,5 +24,12 @@ extern const uint8_t _binary_server_admin_openapi_json_start[];
 extern const uint8_t _binary_server_admin_openapi_json_end[];
 #define OPENAPI_START _binary_server_admin_openapi_json_start
 #define OPENAPI_END _binary_server_admin_openapi_json_end
+
+/* Two symbols, one object: the linker laid it between them. */
+static inline struct bytes
+admin_file(const uint8_t *start, const uint8_t *end)
+{
+    return bytes_of(start, (size_t)(end - start));
+}
 
 #endif

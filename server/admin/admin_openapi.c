@@ -9,8 +9,7 @@ answer_openapi(void *ctx, struct http1_request *request, struct bytes element)
 {
     (void)ctx;
     (void)element;
-    http1_answer(request, 200, ADMIN_JSON,
-                 bytes_of(OPENAPI_START, (size_t)(OPENAPI_END - OPENAPI_START)));
+    http1_answer(request, 200, ADMIN_JSON, admin_file(OPENAPI_START, OPENAPI_END));
 }
 
 struct admin_routes

@@ -15,7 +15,7 @@ answer_file(struct http1_request *request, const char *type, const uint8_t *star
 {
     http1_add_header(request, "Content-Security-Policy", UI_POLICY);
     http1_add_header(request, "Referrer-Policy", "no-referrer");
-    http1_answer(request, 200, type, bytes_of(start, (size_t)(end - start)));
+    http1_answer(request, 200, type, admin_file(start, end));
 }
 
 #define UI_HANDLER(name, type)                                                                \

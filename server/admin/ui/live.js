@@ -21,7 +21,7 @@ function drawSoon() {
   if (drawing !== null) return;
   drawing = setTimeout(() => {
     drawing = null;
-    if (!isHeld()) own.shown = own.rows;
+    if (!isHeld() && !own.paused) own.shown = own.rows;
     show();
   }, DRAW_MS);
 }
@@ -67,6 +67,7 @@ async function start() {
   }
   if (own.control !== control) return; // another one began meanwhile
   own.control = null;
+  if (!isHeld()) own.shown = own.rows;
   own.paused = true;
   show();
 }
